@@ -1,0 +1,52 @@
+"""What the control loop shows: one frozen value per pass, read by page, lights and little screen.
+
+The loop publishes a new View by rebinding one reference; readers never lock.
+"""
+
+from dataclasses import dataclass, field
+
+from device.contract.pattern import PatternGrid
+from device.engine.records import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class AudioHealth:
+    """What the audio half says of itself."""
+
+    sink: str = ""  # "alsa hw:CARD=...", "portaudio ...", "browser", "wav"
+    sample_rate: int = 44100
+    latency_ms: float = 0.0
+    late_blocks: int = 0
+    underruns: int = 0
+    load: float = 0.0
+    alive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything a player can see."""
+
+    playing: bool = False
+    tempo_bpm: float = 110.0
+    step: int = 0  # global step since start
+    frame: int = 0
+    page: str = "play"  # "play" or "shift"
+    voice: int = 0  # under the sound knobs
+    positions: dict[str, float | tuple[float, ...]] = field(
+        default_factory=dict
+    )  # parameter -> 0..1 (nine if per voice)
+    texts: dict[str, str] = field(default_factory=dict)  # parameter -> value as the player reads it (chosen voice)
+    pattern: PatternGrid = field(default_factory=PatternGrid.empty)
+    pattern_ident: int = 0  # changes whenever ``pattern`` does
+    lights: dict[str, str] = field(default_factory=dict)  # button -> "off", "dim", "on", "blink"
+    peaks: tuple[float, ...] = (0.0,) * 11  # nine voices, left, right
+    triggers: tuple[Trigger, ...] = ()  # newest hits
+    styles: tuple[str, ...] = ()
+    style: str = ""  # as the player reads it: "funk" or "funk 70 jazz 30"
+    sound_classes: tuple[str, ...] = ()  # what each voice sounds like now
+    scene: int = 0
+    scenes_saved: tuple[bool, ...] = (False,) * 16
+    undo_depth: int = 0
+    message: str = ""  # one plain line for the player
+    bundle: str = ""
+    audio: AudioHealth = field(default_factory=AudioHealth)
