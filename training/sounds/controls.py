@@ -11,6 +11,7 @@ transient of Shier et al., "Differentiable Modelling of Percussive Audio with Tr
 Synthesis" (2023).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -18,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from device.contract.noise import band_centres_hz
 
 SAMPLE_RATE: Final = 44100
 FRAMES: Final = 65536
@@ -73,15 +76,23 @@ class Controls:
         )
 
     def __getitem__(self, index: "slice | Tensor") -> "Controls":
-        return Controls(*(getattr(self, field.name)[index] for field in fields(self)))
+        return Controls(*(tensor[index] for tensor in self.tensors()))
 
     def __len__(self) -> int:
         return int(self.body_db.shape[0])
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All tensors in order; ``Controls(*tensors)`` is the way back."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Controls":
+        """The same controls with every tensor changed alike."""
+        return Controls(*map(change, self.tensors()))
+
     @classmethod
     def join(cls, parts: "list[Controls]") -> "Controls":
         """One batch of many."""
-        return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        return cls(*map(torch.cat, zip(*(part.tensors() for part in parts), strict=True)))
 
 
 def soften(controls: Controls, intensity: Tensor) -> Controls:
@@ -108,8 +119,6 @@ def soften(controls: Controls, intensity: Tensor) -> Controls:
 
 
 def _tables(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    from device.contract.noise import band_centres_hz
-
     make = {"dtype": like.dtype, "device": like.device}
     return (
         torch.as_tensor(band_centres_hz(BANDS, SAMPLE_RATE), **make),

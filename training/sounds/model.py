@@ -147,6 +147,24 @@ class SoundVae(nn.Module):
         audio: Tensor = self.renderer(controls, noise, intensity, coarse_spans)
         return audio
 
+    def forward(
+        self,
+        features: Tensor,
+        sound_class: Tensor,
+        intensity: Tensor,
+        noise: Tensor | None = None,
+        coarse_spans: int = COARSE_SPANS,
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor | None]:
+        """A training pass: posterior mean and log variance, controls, and with ``noise`` the audio as well.
+
+        Controls leave as plain tensors: Fabric hooks gradients onto outputs and cannot open frozen records.
+        """
+        mean, log_var = self.encoder(features, sound_class)
+        latent = mean + torch.randn_like(mean) * torch.exp(0.5 * log_var) if self.training else mean
+        controls = self.controller(latent, sound_class, intensity)
+        audio = None if noise is None else self.renderer(controls, noise, intensity, coarse_spans)
+        return mean, log_var, controls.tensors(), audio
+
     def recipe(self) -> dict[str, int]:
         """What rebuilds this model: ``SoundVae(ModelConfig(**recipe))``."""
         return asdict(self.config)

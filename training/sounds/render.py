@@ -68,6 +68,12 @@ class Renderer(nn.Module):
 
         ``noise`` is (1, 40, 65536), ``intensity`` (n, 1). Fewer spans render only a sound's beginning.
         """
+        audio = self.mix(controls, noise, coarse_spans)
+        peak = audio.abs().amax(1, keepdim=True).clamp(min=QUIETEST_PEAK)
+        return audio / peak * torch.exp((1.0 - intensity) * (SOFTEST_DB * math.log(10.0) / 20.0))
+
+    def mix(self, controls: Controls, noise: Tensor, coarse_spans: int = COARSE_SPANS) -> Tensor:
+        """The sum of body, partials, noise and click as the controls say, before its peak is set."""
         noise_level = self._amplitude(controls.noise_db)  # (n, 40, 95)
         body = controls.body_db.unsqueeze(1)
         sine_level = self._amplitude(torch.cat([body, controls.partial_db], 1))  # (n, 24, 95)
@@ -89,10 +95,7 @@ class Renderer(nn.Module):
         click = controls.click * self.click_window
         head = parts[0]
         head = torch.cat([head[:, :CLICK_FRAMES] + click, head[:, CLICK_FRAMES:]], 1)
-        audio = torch.cat([head, parts[1]], 1)
-        peak = audio.abs().amax(1, keepdim=True).clamp(min=QUIETEST_PEAK)
-        gain = torch.exp((1.0 - intensity) * (SOFTEST_DB * math.log(10.0) / 20.0))
-        return audio / peak * gain
+        return torch.cat([head, parts[1]], 1)
 
     def _amplitude(self, level_db: Tensor) -> Tensor:
         floor = 10.0 ** (SILENCE_DB / 20.0)
