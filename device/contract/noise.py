@@ -42,7 +42,7 @@ def noise_bands(seed: int, bands: int, frames: int, sample_rate: int) -> FloatAr
         raise ContractError(f"noise needs at least 2 bands and 2 frames, got {bands} bands and {frames} frames")
     white = np.random.Generator(np.random.PCG64(seed)).standard_normal(frames)
     spectrum = np.fft.rfft(white)
-    gains = band_gains(bands, np.fft.rfftfreq(frames, 1.0 / sample_rate), sample_rate)
+    gains = band_gains(bands, np.asarray(np.fft.rfftfreq(frames, 1.0 / sample_rate), np.float64), sample_rate)
     shaped = np.empty((1, bands, frames), np.float32)
     for band, gain in enumerate(gains):
         signal = np.fft.irfft(spectrum * gain, frames)

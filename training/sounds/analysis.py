@@ -8,7 +8,7 @@ Four passes, each on what the one before left over:
 Silence is put in front, so that filters ring before the onset without wrapping around.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -78,8 +78,8 @@ def _knot_spans(size: int, fine: int, coarse: int) -> tuple[npt.NDArray[np.int64
     return np.minimum(first, size - 1), np.minimum(np.maximum(last, first + 1), size)
 
 
-def _average(signal: npt.NDArray[np.generic], fine: int, coarse: int) -> npt.NDArray[np.generic]:
-    """Mean of a signal around every knot, (95,)."""
+def _average(signal: Any, fine: int, coarse: int) -> Any:
+    """Mean of a real or complex signal around every knot, (95,), of the same kind."""
     total = np.concatenate([[0], np.cumsum(signal)])
     first, last = _knot_spans(len(signal), fine, coarse)
     return np.asarray((total[last] - total[first]) / (last - first))
@@ -150,12 +150,11 @@ def _partials(spectrum: Complexes, size: int) -> tuple[Floats, Floats, Complexes
 
 def _bands(spectrum: Complexes, size: int) -> Floats:
     """RMS of every noise band around each knot, (40, 95), in units of the decoder's noise bands."""
-    gains = band_gains(BANDS, np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE), SAMPLE_RATE)
+    gains = band_gains(BANDS, np.asarray(np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE), np.float64), SAMPLE_RATE)
     levels = np.zeros((BANDS, KNOTS))
     over = LEAD + knot_frames() >= size
     for band, gain in enumerate(gains):
         signal = irfft(spectrum * gain, size)
         levels[band] = np.sqrt(np.maximum(_average(signal**2, 4 * FINE_HOP, COARSE_HOP), 0.0))
     levels[:, over] = 0.0
-    # RMS is measured over overlapping humps: scale so that white noise keeps its power (unit-RMS bands sum squares)
     return levels

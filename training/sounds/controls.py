@@ -119,9 +119,6 @@ def soften(controls: Controls, intensity: Tensor) -> Controls:
 
 
 def _tables(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    make = {"dtype": like.dtype, "device": like.device}
-    return (
-        torch.as_tensor(band_centres_hz(BANDS, SAMPLE_RATE), **make),
-        torch.as_tensor(slot_centres_hz(), **make),
-        torch.as_tensor(knot_frames() / SAMPLE_RATE, **make),
-    )
+    tables = (band_centres_hz(BANDS, SAMPLE_RATE), slot_centres_hz(), knot_frames() / SAMPLE_RATE)
+    noise_hz, slot_hz, seconds = (torch.as_tensor(table, dtype=like.dtype, device=like.device) for table in tables)
+    return noise_hz, slot_hz, seconds

@@ -77,9 +77,7 @@ def peak_normalised(audio: Tensor) -> Tensor:
 def distance_db(first: Tensor, second: Tensor) -> Tensor:
     """Active log-mel distance (n,) in dB between onset-aligned sounds (n, N)."""
     first, second = peak_normalised(first), peak_normalised(second)
-    return torch.stack(
-        [compare(log_mel(first, *size), log_mel(second, *size)) for size in RESOLUTIONS]
-    ).mean(0)
+    return torch.stack([compare(log_mel(first, *size), log_mel(second, *size)) for size in RESOLUTIONS]).mean(0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

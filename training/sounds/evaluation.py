@@ -12,11 +12,11 @@ from torch import Tensor
 
 from device.contract.voices import SOUND_CLASSES
 from training.sounds.analysis import analyse
-from training.sounds.controls import Controls
 from training.sounds.distance import Shelf, distance_db
+from training.sounds.examples import BATCH, Dataset, Examples
 from training.sounds.model import SoundVae
-from training.sounds.render import Renderer, decoder_noise
-from training.sounds.train import Dataset, reconstruction_db
+
+Row = tuple[str, int, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,31 +33,49 @@ class Evaluation:
         """Mean reconstruction over mean retrieval distance; below 1 the model beats looking sounds up."""
         return float(self.reconstruction_db.mean() / self.retrieval_db.mean())
 
-    def table(self) -> str:
-        """A Markdown table: one row per class, then all sounds."""
-        lines = [
-            "| class | sounds | reconstruction dB | retrieval dB | ratio | resynthesis dB |",
-            "|---|---:|---:|---:|---:|---:|",
-        ]
-        everything = torch.ones_like(self.classes, dtype=torch.bool)
-        rows = [(name, self.classes == index) for index, name in enumerate(SOUND_CLASSES)]
-        for name, chosen in [*rows, ("**all**", everything)]:
-            if chosen.any():
+    def rows(self) -> list[Row]:
+        """Class, sounds, reconstruction, retrieval, their ratio, resynthesis; the last row is all sounds."""
+        chosen = [(name, self.classes == index) for index, name in enumerate(SOUND_CLASSES)]
+        chosen.append(("all", torch.ones_like(self.classes, dtype=torch.bool)))
+        table: list[Row] = []
+        for name, mask in chosen:
+            if mask.any():
                 ours, theirs, best = (
-                    float(values[chosen].mean())
+                    float(values[mask].mean())
                     for values in (self.reconstruction_db, self.retrieval_db, self.resynthesis_db)
                 )
-                lines.append(
-                    f"| {name} | {int(chosen.sum())} | {ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} | {best:.2f} |"
-                )
-        return "\n".join(lines)
+                table.append((name, int(mask.sum()), ours, theirs, ours / theirs, best))
+        return table
 
 
 def evaluate(model: SoundVae, dataset: Dataset) -> Evaluation:
     """Judge a model on the validation sounds of its dataset."""
     validation = dataset.validation
-    ours = reconstruction_db(model, validation, decoder_noise())
-    return Evaluation(validation.classes, ours, retrieval_db(dataset), resynthesis_db(validation.audio.float()))
+    return Evaluation(
+        validation.classes,
+        reconstruction_db(validation, reconstruct(model, validation)),
+        retrieval_db(dataset),
+        resynthesis_db(model, validation),
+    )
+
+
+@torch.no_grad()
+def reconstruct(model: SoundVae, examples: Examples) -> Tensor:
+    """Audio (n, 65536) decoded from the posterior mean; the model is left in evaluation mode."""
+    model.eval()
+    device = model.noise.device
+    parts = []
+    for indices in torch.split(torch.arange(len(examples)), BATCH):
+        sound_class = examples.one_hot_of(indices).to(device)
+        mean, _ = model.encoder(examples.features[indices].float().to(device), sound_class)
+        parts.append(model.decode(mean, sound_class, torch.ones(len(indices), 1, device=device)).cpu())
+    return torch.cat(parts)
+
+
+def reconstruction_db(examples: Examples, audio: Tensor) -> Tensor:
+    """Distance (n,) in dB of every example to its reconstruction (n, 65536)."""
+    pairs = zip(torch.split(audio, BATCH), torch.split(examples.audio, BATCH), strict=True)
+    return torch.cat([distance_db(ours, theirs.float()) for ours, theirs in pairs])
 
 
 def retrieval_db(dataset: Dataset) -> Tensor:
@@ -72,16 +90,17 @@ def retrieval_db(dataset: Dataset) -> Tensor:
 
 
 def _training_audio(dataset: Dataset, index: int, name: str) -> Tensor:
-    if dataset.train_sounds:
-        return torch.from_numpy(np.stack([one.audio for one in dataset.train_sounds if one.sound_class == name]))
+    if dataset.recordings:
+        return torch.from_numpy(np.stack([one.audio for one in dataset.recordings if one.sound_class == name]))
     return dataset.train.audio[dataset.train.classes == index].float()
 
 
-def resynthesis_db(audio: Tensor) -> Tensor:
-    """Distance (n,) of sounds (n, 65536) to their analysis rendered again."""
-    renderer, noise = Renderer(), decoder_noise()
+@torch.no_grad()
+def resynthesis_db(model: SoundVae, examples: Examples) -> Tensor:
+    """Distance (n,) of sounds to their analysis rendered again, with no latent between."""
+    one = torch.ones(1, 1)
     distances = []
-    for sound in audio:
-        controls: Controls = analyse(sound.numpy())
-        distances.append(distance_db(renderer(controls, noise, torch.ones(1, 1)), sound[None]))
+    for sound in examples.audio.float():
+        again = model.renderer(analyse(sound.numpy()), model.noise.cpu(), one)
+        distances.append(distance_db(again, sound[None]))
     return torch.cat(distances)

@@ -23,6 +23,12 @@ class PowerSpectrum(nn.Module):
     """Hann-windowed power spectrum of frames (..., rows * columns) -> (..., rows * columns / 2 + 1)."""
 
     window: Tensor
+    rows_cos: Tensor
+    rows_sin: Tensor
+    columns_cos: Tensor
+    columns_sin: Tensor
+    twist_cos: Tensor
+    twist_sin: Tensor
 
     def __init__(self, rows: int, columns: int) -> None:
         super().__init__()
@@ -37,12 +43,15 @@ class PowerSpectrum(nn.Module):
         self.register_buffer("window", torch.hann_window(size), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
-        grid = (frames * self.window).unflatten(-1, (self.rows, self.columns))  # x[columns * r + c]
+        """Power of every bin from 0 Hz to half the sample rate."""
+        grid = (frames * self.window).reshape(*frames.shape[:-1], self.rows, self.columns)  # x[columns * r + c]
         real, imag = self.rows_cos @ grid, self.rows_sin @ grid
         real, imag = real * self.twist_cos - imag * self.twist_sin, real * self.twist_sin + imag * self.twist_cos
         out_real = real @ self.columns_cos - imag @ self.columns_sin
         out_imag = real @ self.columns_sin + imag @ self.columns_cos
-        power = (out_real * out_real + out_imag * out_imag).transpose(-1, -2).flatten(-2)  # k = row + rows * column
+        power: Tensor = (
+            (out_real * out_real + out_imag * out_imag).transpose(-1, -2).flatten(-2)
+        )  # k = row + rows * column
         return power[..., : self.rows * self.columns // 2 + 1]
 
 
@@ -59,12 +68,13 @@ class Features(nn.Module):
         self.register_buffer("fine_mel", mel_weights(FINE_WINDOW, FINE_BANDS), persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:
+        """Log spectra, coarse ones (80, 64) first, then fine ones (24, 40), flattened."""
         half = COARSE_WINDOW // 2
-        blocks = torch.cat([torch.zeros_like(audio[:, :half]), audio], 1).unflatten(1, (FRAMES // half + 1, half))
+        blocks = torch.cat([torch.zeros_like(audio[:, :half]), audio], 1).reshape(-1, FRAMES // half + 1, half)
         coarse = self.coarse(torch.cat([blocks[:, :-1], blocks[:, 1:]], 2))  # (n, 64, 1025)
         quarter = FINE_WINDOW // 4
         start = torch.cat([torch.zeros_like(audio[:, :quarter]), audio[:, : (FINE_FRAMES + 2) * quarter]], 1)
-        blocks = start.unflatten(1, (FINE_FRAMES + 3, quarter))
+        blocks = start.reshape(-1, FINE_FRAMES + 3, quarter)
         fine = self.fine(torch.cat([blocks[:, i : i + FINE_FRAMES] for i in range(4)], 2))  # (n, 40, 129)
         pictures = (
             torch.cat([coarse @ self.coarse_mel, coarse[:, :, 1 : LOW_BINS + 1]], 2),

@@ -6,7 +6,7 @@ own peak: whatever the latent, the audio is finite and within -1 .. 1. Only plai
 layers carry weights, so they quantize to int8.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,6 @@ from training.sounds.controls import (
     BANDS,
     BODY_OCTAVES,
     CLICK_FRAMES,
-    COARSE_SPANS,
     KNOTS,
     LOUDEST_DB,
     SILENCE_DB,
@@ -25,7 +24,7 @@ from training.sounds.controls import (
     Controls,
 )
 from training.sounds.features import COARSE_CHANNELS, COARSE_FRAMES, FINE_BANDS, FINE_FRAMES, Features
-from training.sounds.render import Renderer
+from training.sounds.render import Renderer, decoder_noise
 
 CLASSES = len(SOUND_CLASSES)
 ROWS = BANDS + SLOTS + 2  # noise, partials, body level, body pitch
@@ -64,9 +63,10 @@ class Encoder(nn.Module):
         )
 
     def forward(self, features: Tensor, sound_class: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean (n, W) and log variance (n, W), the latter within -10 .. 4."""
         split = COARSE_CHANNELS * COARSE_FRAMES
-        coarse = self.coarse(features[:, :split].unflatten(1, (COARSE_CHANNELS, COARSE_FRAMES)))
-        fine = self.fine(features[:, split:].unflatten(1, (FINE_BANDS, FINE_FRAMES)))
+        coarse = self.coarse(features[:, :split].reshape(-1, COARSE_CHANNELS, COARSE_FRAMES))
+        fine = self.fine(features[:, split:].reshape(-1, FINE_BANDS, FINE_FRAMES))
         mean, log_var = self.head(torch.cat([coarse.flatten(1), fine.flatten(1), sound_class], 1)).chunk(2, 1)
         return mean, log_var.clamp(-10.0, 4.0)
 
@@ -89,13 +89,14 @@ class Controller(nn.Module):
         self.average = nn.Linear(CLASSES, ROWS * KNOTS, bias=False)
 
     def forward(self, latent: Tensor, sound_class: Tensor, intensity: Tensor) -> Controls:
+        """Controls within their ranges, whatever the latent."""
         latent = latent.clamp(-LATENT_LIMIT, LATENT_LIMIT)
         stem = self.stem(torch.cat([latent, sound_class, intensity], 1))
-        wave = torch.relu(self.spread(stem)).unflatten(1, (-1, STEM))
+        wave = torch.relu(self.spread(stem)).reshape(-1, self.last.in_channels, STEM)
         for layer in self.layers:
             wave = wave.repeat_interleave(2, 2)
             wave = wave + torch.relu(layer(wave))
-        rows = self.last(wave)[:, :, :KNOTS] + self.average(sound_class).unflatten(1, (ROWS, KNOTS))
+        rows = self.last(wave)[:, :, :KNOTS] + self.average(sound_class).reshape(-1, ROWS, KNOTS)
         level = (rows[:, :-1] * LEVEL_SCALE).clamp(SILENCE_DB, LOUDEST_DB)
         return Controls(
             level[:, :BANDS],
@@ -126,9 +127,12 @@ class Controller(nn.Module):
 class SoundVae(nn.Module):
     """Encoder, controller and renderer together, with the tensors of the bundle's two sound models."""
 
+    noise: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.register_buffer("noise", decoder_noise(), persistent=False)  # an input once exported
         self.features = Features()
         self.encoder = Encoder(config)
         self.controller = Controller(config)
@@ -139,35 +143,27 @@ class SoundVae(nn.Module):
         mean, log_var = self.encoder(self.features(audio), sound_class)
         return mean, log_var
 
-    def decode(
-        self, latent: Tensor, sound_class: Tensor, intensity: Tensor, noise: Tensor, coarse_spans: int = COARSE_SPANS
-    ) -> Tensor:
-        """Latent (n, W), class (n, 13), intensity (n, 1) and noise (1, 40, 65536) -> audio (n, 65536)."""
+    def decode(self, latent: Tensor, sound_class: Tensor, intensity: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Latent (n, W), class (n, 13), intensity (n, 1) and noise (1, 40, 65536) -> audio (n, 65536).
+
+        Without ``noise`` the one the model was trained with is taken.
+        """
         controls = self.controller(latent, sound_class, intensity)
-        audio: Tensor = self.renderer(controls, noise, intensity, coarse_spans)
+        audio: Tensor = self.renderer(controls, self.noise if noise is None else noise, intensity)
         return audio
 
     def forward(
-        self,
-        features: Tensor,
-        sound_class: Tensor,
-        intensity: Tensor,
-        noise: Tensor | None = None,
-        coarse_spans: int = COARSE_SPANS,
+        self, features: Tensor, sound_class: Tensor, intensity: Tensor, coarse_spans: int = 0
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor | None]:
-        """A training pass: posterior mean and log variance, controls, and with ``noise`` the audio as well.
+        """A training pass: posterior mean and log variance, controls, and audio when spans are asked for.
 
         Controls leave as plain tensors: Fabric hooks gradients onto outputs and cannot open frozen records.
         """
         mean, log_var = self.encoder(features, sound_class)
         latent = mean + torch.randn_like(mean) * torch.exp(0.5 * log_var) if self.training else mean
         controls = self.controller(latent, sound_class, intensity)
-        audio = None if noise is None else self.renderer(controls, noise, intensity, coarse_spans)
+        audio = self.renderer(controls, self.noise, intensity, coarse_spans) if coarse_spans else None
         return mean, log_var, controls.tensors(), audio
-
-    def recipe(self) -> dict[str, int]:
-        """What rebuilds this model: ``SoundVae(ModelConfig(**recipe))``."""
-        return asdict(self.config)
 
 
 class DecoderForExport(nn.Module):
@@ -178,6 +174,7 @@ class DecoderForExport(nn.Module):
         self.model = model
 
     def forward(self, latent: Tensor, sound_class: Tensor, intensity: Tensor, noise: Tensor) -> Tensor:
+        """Audio (n, 65536) within -1 .. 1."""
         return self.model.decode(latent, sound_class, intensity, noise)
 
 
@@ -189,6 +186,5 @@ class EncoderForExport(nn.Module):
         self.model = model
 
     def forward(self, audio: Tensor, sound_class: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean (n, W), log_var (n, W)."""
         return self.model.encode(audio, sound_class)
-
-

@@ -118,15 +118,21 @@ def split_by_group(sounds: list[OneShot], held_out: float, seed: int) -> tuple[l
     A group is held out in all classes or in none; a class with one group stays in training.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
-    held: set[str] = set()
-    kept: set[str] = set()
+    groups_of: dict[str, list[str]] = {}
     for sound_class in SOUND_CLASSES:
-        groups = sorted({sound.group for sound in sounds if sound.sound_class == sound_class})
-        free = [group for group in groups if group not in held | kept]
-        generator.shuffle(free)
-        missing = max(round(held_out * len(groups)), min(1, len(groups) - 1)) - len(held.intersection(groups))
-        chosen = free[: min(max(missing, 0), len(groups) - 1 - len(held.intersection(groups)))]
-        held.update(chosen)
-        kept.update(group for group in groups if group not in held)
+        groups_of[sound_class] = sorted({sound.group for sound in sounds if sound.sound_class == sound_class})
+    held: set[str] = set()
+    for groups in groups_of.values():
+        wanted = max(round(held_out * len(groups)), 1) - len(held.intersection(groups))
+        for group in generator.permutation(np.array(groups, dtype=str)):
+            # a group may serve several classes: none of them may lose its last one
+            if wanted > 0 and group not in held and _spared(groups_of, held | {str(group)}):
+                held.add(str(group))
+                wanted -= 1
     train = [sound for sound in sounds if sound.group not in held]
     return train, [sound for sound in sounds if sound.group in held]
+
+
+def _spared(groups_of: dict[str, list[str]], held: set[str]) -> bool:
+    """Whether every class that has sounds keeps a group for training."""
+    return all(not groups or set(groups) - held for groups in groups_of.values())

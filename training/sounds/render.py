@@ -70,7 +70,8 @@ class Renderer(nn.Module):
         """
         audio = self.mix(controls, noise, coarse_spans)
         peak = audio.abs().amax(1, keepdim=True).clamp(min=QUIETEST_PEAK)
-        return audio / peak * torch.exp((1.0 - intensity) * (SOFTEST_DB * math.log(10.0) / 20.0))
+        gain: Tensor = torch.exp((1.0 - intensity) * (SOFTEST_DB * math.log(10.0) / 20.0))
+        return audio / peak * gain
 
     def mix(self, controls: Controls, noise: Tensor, coarse_spans: int = COARSE_SPANS) -> Tensor:
         """The sum of body, partials, noise and click as the controls say, before its peak is set."""
@@ -99,7 +100,8 @@ class Renderer(nn.Module):
 
     def _amplitude(self, level_db: Tensor) -> Tensor:
         floor = 10.0 ** (SILENCE_DB / 20.0)
-        return (torch.exp(level_db * (math.log(10.0) / 20.0)) - floor) * self.fade
+        level: Tensor = (torch.exp(level_db * (math.log(10.0) / 20.0)) - floor) * self.fade
+        return level
 
     def _phases(self, controls: Controls) -> tuple[Tensor, Tensor]:
         """Phase in cycles at the start of each span (n, 24, 94) and cycles per frame at each knot (n, 24, 95)."""

@@ -1,68 +1,55 @@
-"""The report of a sound training: pictures to look at and sounds to listen to.
+"""The sound task's part of a run's report: distances by class, pictures to look at, sounds to listen to."""
 
-    index.md            numbers, and every picture in order
-    curves.png          losses and validation distance over steps
-    latent.png          posterior means on their two widest axes, coloured by class
-    sounds-*.png        spectrogram and waveform, original above reconstruction
-    intensity.png       one sound per class, from soft to hard
-    walks/*.wav         each class: a round trip over its sound map
-    pairs/*.wav         original, then reconstruction
-"""
+from collections.abc import Sequence
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
-import soundfile
+import numpy.typing as npt
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from device.contract.latent import interpolate
 from device.contract.voices import SOUND_CLASSES
+from training.report import Report, panels, scatter
 from training.sounds.controls import SAMPLE_RATE
-from training.sounds.evaluation import Evaluation
-from training.sounds.examples import Examples
+from training.sounds.evaluation import evaluate, reconstruct
+from training.sounds.examples import Dataset, Examples
 from training.sounds.layout import SoundMap
 from training.sounds.model import SoundVae
-from training.sounds.render import decoder_noise
-from training.sounds.train import reconstruct
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 WALK_STEPS = 12
 GAP_FRAMES = SAMPLE_RATE // 4
+HEADER = ("class", "sounds", "reconstruction dB", "retrieval dB", "ratio", "resynthesis dB")
 
 
-def write_report(
-    folder: Path,
-    model: SoundVae,
-    validation: Examples,
-    evaluation: Evaluation,
-    sound_map: SoundMap,
-    rows: list[dict[str, float]],
-) -> None:
-    """Write everything into ``folder`` (made when missing)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _curves(folder / "curves.png", rows)
-    _latent(folder / "latent.png", sound_map)
-    chosen = _one_per_class(validation)
-    audio = reconstruct(model, validation, decoder_noise())
-    for index in chosen:
-        name = SOUND_CLASSES[int(validation.classes[index])]
-        distance = float(evaluation.reconstruction_db[index])
-        _pair(folder / f"sounds-{name}.png", name, validation.audio[index].float(), audio[index], distance)
-        _listen(folder / "pairs" / f"{name}.wav", [validation.audio[index].float(), audio[index]])
+def fill_report(report: Report, model: SoundVae, dataset: Dataset, sound_map: SoundMap) -> None:
+    """Add everything about a trained sound model."""
+    judged = evaluate(model, dataset)
+    report.heading("Held-out sounds")
+    report.text(
+        "Active log-mel distance to the reconstruction by the posterior mean; to the nearest training sound of the "
+        "same class; to the sound's own analysis rendered again, which no model can beat by much."
+    )
+    report.table(HEADER, judged.rows())
+    report.heading("Latent space")
+    names = [SOUND_CLASSES[index] for index in sound_map.pool_classes]
+    report.picture(
+        "latent", scatter(sound_map.pool_latents, names, "posterior means"), "Posterior means by sound class."
+    )
+    report.heading("Originals and reconstructions")
+    audio = reconstruct(model, dataset.validation)
+    for index in _one_per_class(dataset.validation):
+        name = SOUND_CLASSES[int(dataset.validation.classes[index])]
+        original, ours = dataset.validation.audio[index].float(), audio[index]
+        distance = float(judged.reconstruction_db[index])
+        report.picture(f"sound-{name}", _pair(name, original, ours), f"{name}, {distance:.1f} dB apart.")
+        report.sound(f"pair-{name}", _row([original, ours]), SAMPLE_RATE, "original, then reconstruction")
+    report.heading("Softer and harder")
+    report.picture("intensity", _intensities(model, sound_map), "The middle of each map at four intensities, 200 ms.")
+    report.heading("Walks over the sound maps")
     for index, name in enumerate(SOUND_CLASSES):
-        _listen(folder / "walks" / f"{name}.wav", list(_walk(model, sound_map, index)))
-    _intensities(folder / "intensity.png", model, sound_map)
-    pictures = [f"![{path.stem}]({path.name})" for path in sorted(folder.glob("*.png"))]
-    text = ["# Sound training", "", evaluation.table(), "", *pictures, ""]
-    (folder / "index.md").write_text("\n".join(text), encoding="utf-8")
+        report.sound(f"walk-{name}", _row(list(_walk(model, sound_map, index))), SAMPLE_RATE, "a round trip")
 
 
 def _one_per_class(examples: Examples) -> list[int]:
@@ -72,49 +59,22 @@ def _one_per_class(examples: Examples) -> list[int]:
     return list(seen.values())
 
 
-def _curves(path: Path, rows: list[dict[str, float]]) -> None:
-    figure, axes = plt.subplots(1, 3, figsize=(14, 4), layout="constrained")
-    steps = [row["step"] for row in rows]
-    for axis, names in zip(axes, (("controls_db",), ("audio_db", "validation_db"), ("kl_nats",)), strict=True):
-        for name in names:
-            axis.plot(steps, [row[name] or np.nan for row in rows], marker=".", label=name)
-        axis.set_xlabel("step")
-        axis.legend()
-    figure.savefig(path, dpi=90)
-    plt.close(figure)
-
-
-def _latent(path: Path, sound_map: SoundMap) -> None:
-    latents = sound_map.pool_latents - sound_map.pool_latents.mean(0)
-    axes = np.linalg.svd(latents, full_matrices=False)[2][:2]
-    places = latents @ axes.T
-    figure, axis = plt.subplots(figsize=(9, 7), layout="constrained")
-    colours = plt.get_cmap("tab20")
-    for index, name in enumerate(SOUND_CLASSES):
-        own = places[sound_map.pool_classes == index]
-        axis.scatter(own[:, 0], own[:, 1], s=12, color=colours(index), label=name, alpha=0.7)
-    axis.legend(ncols=2, fontsize=8)
-    axis.set_title("posterior means, two widest axes")
-    figure.savefig(path, dpi=90)
-    plt.close(figure)
-
-
-def _pair(path: Path, name: str, original: Tensor, ours: Tensor, distance: float) -> None:
-    figure, axes = plt.subplots(2, 3, figsize=(14, 6), layout="constrained")
+def _pair(name: str, original: Tensor, ours: Tensor) -> Figure:
+    figure, axes = panels(6, columns=3, size=(4.5, 2.6))
     for row, (label, audio) in enumerate((("original", original), ("reconstruction", ours))):
-        _spectrogram(axes[row, 0], audio)
-        axes[row, 0].set_title(f"{name}: {label}" + (f", {distance:.1f} dB away" if row else ""))
+        picture, whole, attack = axes[3 * row : 3 * row + 3]
+        _spectrogram(picture, audio)
+        picture.set_title(f"{name}: {label}", fontsize=9)
         milliseconds = np.arange(len(audio)) / SAMPLE_RATE * 1000.0
-        axes[row, 1].plot(milliseconds, audio.numpy(), linewidth=0.5)
-        axes[row, 2].plot(milliseconds[:1323], audio.numpy()[:1323], linewidth=0.8)
-        axes[row, 1].set_ylim(-1.05, 1.05)
-        axes[row, 2].set_ylim(-1.05, 1.05)
-        axes[row, 2].set_title("first 30 ms")
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
+        whole.plot(milliseconds, audio.numpy(), linewidth=0.5)
+        attack.plot(milliseconds[:1323], audio.numpy()[:1323], linewidth=0.8)
+        attack.set_title("first 30 ms", fontsize=9)
+        for axis in (whole, attack):
+            axis.set_ylim(-1.05, 1.05)
+    return figure
 
 
-def _spectrogram(axis: "Axes", audio: Tensor) -> None:
+def _spectrogram(axis: Axes, audio: Tensor) -> None:
     window = 1024
     spectrum = torch.stft(audio, window, window // 4, window=torch.hann_window(window), return_complex=True).abs()
     level = 20.0 * torch.log10(spectrum + 1e-6)
@@ -128,7 +88,7 @@ def _spectrogram(axis: "Axes", audio: Tensor) -> None:
 def _decode(model: SoundVae, latents: Tensor, index: int, intensity: Tensor) -> Tensor:
     one_hot = torch.zeros(len(latents), len(SOUND_CLASSES))
     one_hot[:, index] = 1.0
-    return model.decode(latents, one_hot, intensity, decoder_noise())
+    return model.decode(latents, one_hot, intensity)
 
 
 def _walk(model: SoundVae, sound_map: SoundMap, index: int) -> Tensor:
@@ -139,22 +99,20 @@ def _walk(model: SoundVae, sound_map: SoundMap, index: int) -> Tensor:
     return _decode(model, torch.from_numpy(np.stack(places)), index, torch.ones(WALK_STEPS, 1))
 
 
-def _intensities(path: Path, model: SoundVae, sound_map: SoundMap) -> None:
+def _intensities(model: SoundVae, sound_map: SoundMap) -> Figure:
     levels = torch.tensor([[0.0], [0.33], [0.67], [1.0]])
-    figure, axes = plt.subplots(4, len(SOUND_CLASSES), figsize=(26, 7), layout="constrained")
+    figure, axes = panels(4 * len(SOUND_CLASSES), columns=4, size=(3.2, 1.4))
     for index, name in enumerate(SOUND_CLASSES):
         middle = torch.from_numpy(interpolate(sound_map.sound_nodes[index], 0.5, 0.5))[None].expand(4, -1)
-        for row, audio in enumerate(_decode(model, middle, index, levels)):
-            axes[row, index].plot(audio.numpy()[:8820], linewidth=0.4)
-            axes[row, index].set_ylim(-1.05, 1.05)
-            axes[row, index].set_title(f"{name} {float(levels[row]):.2f}", fontsize=8)
-            axes[row, index].tick_params(labelsize=5)
-    figure.savefig(path, dpi=70)
-    plt.close(figure)
+        for column, audio in enumerate(_decode(model, middle, index, levels)):
+            axis = axes[4 * index + column]
+            axis.plot(audio.numpy()[:8820], linewidth=0.4)
+            axis.set_ylim(-1.05, 1.05)
+            axis.set_title(f"{name} {float(levels[column]):.2f}", fontsize=7)
+            axis.tick_params(labelsize=5)
+    return figure
 
 
-def _listen(path: Path, sounds: list[Tensor]) -> None:
-    """One WAV of several sounds with a pause between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    parts = [np.pad(0.9 * sound.numpy(), (0, GAP_FRAMES)) for sound in sounds]
-    soundfile.write(path, np.concatenate(parts), SAMPLE_RATE, subtype="PCM_16")
+def _row(sounds: Sequence[Tensor]) -> npt.NDArray[np.float32]:
+    """Several sounds one after the other with a pause between."""
+    return np.concatenate([np.pad(sound.numpy(), (0, GAP_FRAMES)) for sound in sounds]).astype(np.float32)
