@@ -77,7 +77,7 @@ def task_module(name: str) -> TaskModule:
     """Import the module of a task. Raises SettingError for an unknown name."""
     if name not in TASKS:
         raise SettingError(f"unknown task {name!r}{nearest(name, TASKS)}")
-    module: TaskModule = importlib.import_module(TASKS[name])  # type: ignore[assignment]
+    module: TaskModule = importlib.import_module(TASKS[name])
     return module
 
 

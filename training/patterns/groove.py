@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -102,13 +102,13 @@ def _read_cache(path: Path) -> dict[str, Windows] | None:
 
 
 def _write_cache(path: Path, splits: dict[str, Windows]) -> None:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, windows in splits.items():
         arrays |= {f"{split}_cells": windows.cells, f"{split}_style": windows.style, f"{split}_fill": windows.fill}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.stem}.{os.getpid()}.npz")
-        np.savez_compressed(beside, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(beside, **arrays)
         beside.replace(path)
     except OSError:
         return  # a home without room or write access only costs time

@@ -57,7 +57,7 @@ def _on_grid(hits: list[tuple[float, int, float]]) -> FloatArray:
 def two_bar_windows(cells: FloatArray) -> FloatArray:
     """Windows (n, 32, 9, 3) at one-bar stride; a single bar is played twice, windows with an empty bar are left out."""
     bars = cells.reshape(-1, STEPS_PER_BAR, VOICE_COUNT, 3)
-    full = bars[..., LEVEL].any(axis=(1, 2))
+    full = [bool(bar[..., LEVEL].any()) for bar in bars]
     while len(full) > 1 and not full[-1]:
         bars, full = bars[:-1], full[:-1]
     if len(bars) == 1:
