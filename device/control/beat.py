@@ -35,7 +35,9 @@ class Beat:
             return replace(beat, step=report.step, step_frame=float(report.frame))
         if report.step == self.step and self.playing:
             return beat
-        if report.step == self.step + 1 and self.playing:  # it began between the two reports: where we expected, if we can
+        if (
+            report.step == self.step + 1 and self.playing
+        ):  # it began between the two reports: where we expected, if we can
             expected = self.step_frame + self.frames_per_step
             return replace(beat, step=report.step, step_frame=min(max(expected, self.frame), report.frame))
         return replace(beat, step=report.step, step_frame=float(report.frame))

@@ -8,6 +8,7 @@ import contextlib
 import io
 import wave
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -57,9 +58,7 @@ def midi_bytes(
     quarter notes (both rising). The file carries one tempo per stretch of it.
     """
     events: list[tuple[int, int, mido.Message | mido.MetaMessage]] = []  # tick, order, message
-    for (start, end), (beat, next_beat) in zip(
-        zip(beat_frames, beat_frames[1:], strict=False), zip(beats, beats[1:], strict=False), strict=True
-    ):
+    for (start, end), (beat, next_beat) in zip(pairwise(beat_frames), pairwise(beats), strict=True):
         microseconds = round((end - start) / sample_rate / (next_beat - beat) * 1e6)
         tempo = mido.MetaMessage("set_tempo", tempo=microseconds)
         if not events or events[-1][2].tempo != microseconds:

@@ -15,7 +15,8 @@ with what was asked last, so nothing can be forgotten or sent twice.
     SHIFT     second page while down; a tap alone keeps it up
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 from typing import Final, TypeVar
 
@@ -71,10 +72,10 @@ class Moment:
     voice: int = 0  # under the sound knobs
     playing: bool = False
     hands: tuple[float | None, ...] = (None,) * 8  # where each knob was seen last
-    buttons: Buttons = Buttons()
+    buttons: Buttons = field(default_factory=Buttons)
     latched: bool = False  # the shift page stays up without SHIFT, and SHIFT brings the play page
     shift_used: bool = False  # something was done while SHIFT was down
-    history: History = History()
+    history: History = field(default_factory=History)
     tried_from: PlayerState | None = None  # what TEMP goes back to
     filling: bool = False
     scenes: tuple[Scene | None, ...] = (None,) * SCENE_COUNT
@@ -193,7 +194,7 @@ def _tap(moment: Moment, at_ns: int, maps: Maps) -> Moment:
     fresh = not moment.taps or at_ns - moment.taps[-1] > TAP_GAP_NS
     taps = (at_ns,) if fresh else (*moment.taps, at_ns)[-TAPS_KEPT:]
     moment = replace(moment, taps=taps)
-    gaps = [later - earlier for earlier, later in zip(taps, taps[1:], strict=False) if later > earlier]
+    gaps = [later - earlier for earlier, later in pairwise(taps) if later > earlier]
     if not gaps:
         return moment
     tempo = parameter("tempo").position(60e9 / median(gaps))
@@ -302,9 +303,7 @@ def recall(moment: Moment, bundle: str, at_ns: int) -> Moment:
 def _save_scene(moment: Moment, here: Here) -> Moment:
     free = next((index for index, scene in enumerate(moment.scenes) if scene is None), moment.scene)
     scene = Scene(moment.state, grid_bytes(here.pattern), here.bundle)
-    return replace(
-        moment, scenes=_with(moment.scenes, free, scene), scene=free, message=f"saved as scene {free + 1}"
-    )
+    return replace(moment, scenes=_with(moment.scenes, free, scene), scene=free, message=f"saved as scene {free + 1}")
 
 
 def _learn(moment: Moment, gesture: Gesture, here: Here) -> Answer:

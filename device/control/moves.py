@@ -1,16 +1,16 @@
 """Moves: hands written down. A TOML file says which control goes where, at which bar, over how long.
 
-    [[move]]
-    at_bar = 1.0           # bars since the start; 0 is the first downbeat
-    control = "density"    # a parameter, by its name in the table
-    value = 0.8            # in the parameter's own unit (see docs/playing.md)
-    voice = "kick"         # per-voice parameters; left out: the chosen voice
-    over_bars = 2.0        # glide there from where it is; left out: at once
+[[move]]
+at_bar = 1.0           # bars since the start; 0 is the first downbeat
+control = "density"    # a parameter, by its name in the table
+value = 0.8            # in the parameter's own unit (see docs/playing.md)
+voice = "kick"         # per-voice parameters; left out: the chosen voice
+over_bars = 2.0        # glide there from where it is; left out: at once
 
-    [[move]]
-    at_bar = 3.0
-    control = "FILL"       # a button
-    for_bars = 1.0         # how long it is down; left out: a short press
+[[move]]
+at_bar = 3.0
+control = "FILL"       # a button
+for_bars = 1.0         # how long it is down; left out: a short press
 """
 
 import tomllib
