@@ -8,7 +8,7 @@ VENV ?= .venv
 ARGS ?=
 
 BIN := $(VENV)/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP = $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 NEEDS := pyproject.toml constraints.txt
 # ALSA headers need root to install; with them and a compiler the ALSA driver is built too, without them it is left out.
 HEADERS := $(wildcard /usr/include/alsa/asoundlib.h)

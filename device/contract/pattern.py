@@ -85,7 +85,7 @@ class PatternGrid:
     def clipped(cls, cells: npt.ArrayLike) -> "PatternGrid":
         """A grid from model output: finite values are brought into range, others raise ContractError."""
         array = np.array(cells, dtype=np.float32)
-        if array.shape == GRID_SHAPE:
+        if array.shape == GRID_SHAPE and np.isfinite(array).all():
             np.clip(array[:, :, :OFFSET], 0.0, 1.0, out=array[:, :, :OFFSET])
             np.clip(array[:, :, OFFSET], -0.5, 0.5, out=array[:, :, OFFSET])
         return cls(array)
