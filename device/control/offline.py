@@ -62,7 +62,7 @@ class Offline:
         slots = np.zeros((SLOT_COUNT, SLOT_FRAMES), np.float32)
         self.engine = Engine(self.sample_rate, slots)
         self.link = HeardLink(self.engine)
-        spaces = Spaces(models.maps, tuple(manifest.styles), models.ident)
+        spaces = Spaces(models.maps, tuple(manifest.styles), models.bundle.ident)
         health = AudioHealth(sink="offline", sample_rate=self.sample_rate, alive=True)
         self.control = Control(spaces, Inline(models), self.link, health=health, seed=seed, begin=begin)
 

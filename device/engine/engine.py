@@ -72,6 +72,7 @@ class Engine:
 
     def __init__(self, sample_rate: int, slots: FloatArray) -> None:
         self.sample_rate = sample_rate
+        self.slots = slots
         self.frame = 0
         self._params = Params()
         self._transport = Transport(sample_rate, self._params.tempo_bpm)
@@ -82,6 +83,11 @@ class Engine:
         self._waiting: list[Stamped] = []  # by frame, then by arrival
         self._applied = 0
         self._triggers: list[Trigger] = []
+
+    @property
+    def place(self) -> float:
+        """Steps since start at the frames handed out, with fraction."""
+        return self._transport.place(self.frame)
 
     def take(self, stamped: Stamped) -> None:
         """Put a command in line for its frame. Raises LinkError for a sound that names no slots."""

@@ -173,7 +173,7 @@ def test_an_unknown_control_is_said_and_changes_nothing(box):
 
 def test_a_restarted_control_takes_over_a_beat_that_plays(models, box):
     box.run(20)
-    spaces = Spaces(models.maps, tuple(models.manifest.styles), models.ident)
+    spaces = Spaces(models.maps, tuple(models.manifest.styles), models.bundle.ident)
     health = AudioHealth(sample_rate=box.sample_rate)
     before = box.engine.place
     saved = box.control.saved()
@@ -213,7 +213,7 @@ def test_a_stopped_box_stays_silent_when_its_audio_half_comes_back(box):
 def test_what_was_played_comes_back_after_switching_off(models, box):
     box.do(ParameterSet("x", 0.13), VoiceChosen(4), ParameterSet("tone_y", 0.9))
     saved = box.control.saved()
-    spaces = Spaces(models.maps, tuple(models.manifest.styles), models.ident)
+    spaces = Spaces(models.maps, tuple(models.manifest.styles), models.bundle.ident)
     again = Control(spaces, Inline(models), HeardLink(box.engine), saved)
     assert again.moment.state == box.control.moment.state
     assert again.moment.voice == 4
