@@ -1,0 +1,161 @@
+"""The rhythm VAE: a two-bar groove to a small latent and back to a field of levels, velocities and offsets.
+
+A pattern is read and written as eight *beats* of four steps. Every beat goes through the same weights, and
+blocks that mix beats with each other let a groove be told once and varied, not told eight times:
+
+    pattern -> 8 beats -> [mix beats, mix features] x n -> mean, log variance        encoder
+    latent  -> 8 beats -> [mix beats, mix features] x n -> level, velocity, offset   decoder
+
+(the mixing is that of MLP-Mixer, Tolstikhin et al. 2021). The latent is told relative to its style: the
+place a style usually has, its *centre*, is taken off after encoding and put back before decoding. So one
+latent means the same deviation in every style, and the STYLE knob moves the groove there. Only plain linear
+layers carry weights, so they quantize to int8.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from device.contract.pattern import STEPS, STEPS_PER_BEAT
+from device.contract.voices import VOICE_COUNT
+from device.errors import SettingError
+from training.patterns.labels import STYLES
+
+BEATS: Final = STEPS // STEPS_PER_BEAT
+BEAT_SIZE: Final = STEPS_PER_BEAT * VOICE_COUNT * 3
+LATENT_LIMIT: Final = 8.0  # latents are clamped to +-8: far beyond any groove, and it keeps everything finite
+OFFSET_SCALE: Final = 3.0  # brings offsets to the size of the other inputs
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Sizes of the model; a checkpoint carries them."""
+
+    latent_size: int = 32
+    channels: int = 128  # of a beat
+    widening: int = 3  # hidden layers are that many times wider
+    encoder_blocks: int = 3
+    decoder_blocks: int = 3
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.latent_size <= 32:
+            raise SettingError(f"model.latent_size must be 1..32, got {self.latent_size}")
+
+
+class Block(nn.Module):
+    """Mix the beats of every feature, then the features of every beat; both added to what came in."""
+
+    def __init__(self, channels: int, widening: int) -> None:
+        super().__init__()
+        self.beat_norm, self.feature_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.beats = nn.Sequential(nn.Linear(BEATS, 4 * BEATS), nn.ReLU(), nn.Linear(4 * BEATS, BEATS))
+        self.features = nn.Sequential(
+            nn.Linear(channels, widening * channels), nn.ReLU(), nn.Linear(widening * channels, channels)
+        )
+
+    def forward(self, beats: Tensor) -> Tensor:
+        """(n, 8, channels) -> the same shape."""
+        beats = beats + self.beats(self.beat_norm(beats).transpose(1, 2)).transpose(1, 2)
+        mixed: Tensor = beats + self.features(self.feature_norm(beats))
+        return mixed
+
+
+class Encoder(nn.Module):
+    """Pattern (n, 32, 9, 3) and style (n, S) to mean and log variance (n, Z)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.read = nn.Linear(BEAT_SIZE, config.channels)
+        self.place = nn.Parameter(0.02 * torch.randn(BEATS, config.channels))
+        self.style = nn.Linear(len(STYLES), config.channels)
+        blocks = [Block(config.channels, config.widening) for _ in range(config.encoder_blocks)]
+        self.blocks = nn.Sequential(*blocks, nn.LayerNorm(config.channels))
+        self.head = nn.Linear(BEATS * config.channels, 2 * config.latent_size)
+
+    def forward(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Velocity and offset count as much as their level does; log variance stays within -10 .. 4."""
+        level, velocity, offset = pattern[..., 0:1], pattern[..., 1:2], pattern[..., 2:3]
+        cells = torch.cat([level, velocity * level, OFFSET_SCALE * offset * level], -1)
+        beats = self.read(cells.reshape(-1, BEATS, BEAT_SIZE)) + self.place + self.style(style).unsqueeze(1)
+        mean, log_var = self.head(self.blocks(beats).flatten(1)).chunk(2, 1)
+        return mean, log_var.clamp(-10.0, 4.0)
+
+
+class Decoder(nn.Module):
+    """Latent (n, Z) and style (n, S) to logits of level, velocity and offset (n, 32, 9, 3)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.channels = config.channels
+        self.spread = nn.Linear(config.latent_size + len(STYLES), BEATS * config.channels)
+        blocks = [Block(config.channels, config.widening) for _ in range(config.decoder_blocks)]
+        self.blocks = nn.Sequential(*blocks, nn.LayerNorm(config.channels))
+        self.write = nn.Linear(config.channels, BEAT_SIZE)
+
+    def forward(self, latent: Tensor, style: Tensor) -> Tensor:
+        """Unbounded numbers, a sigmoid or tanh away from a pattern."""
+        beats = self.spread(torch.cat([latent, style], 1)).reshape(-1, BEATS, self.channels)
+        cells: Tensor = self.write(self.blocks(beats)).reshape(-1, STEPS, VOICE_COUNT, 3)
+        return cells
+
+
+class RhythmVae(nn.Module):
+    """Encoder and decoder together, with the tensors of the bundle's two rhythm models."""
+
+    centres: Tensor
+    threshold: Tensor
+    sharpness: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        # Set after training (calibrate.py): they change no reconstruction but where "a hit" begins.
+        self.register_buffer("centres", torch.zeros(len(STYLES), config.latent_size))
+        self.register_buffer("threshold", torch.zeros(VOICE_COUNT))  # logit of each voice that becomes level 0.5
+        self.register_buffer("sharpness", torch.ones(()))  # of levels around 0.5
+
+    def encode(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Pattern (n, 32, 9, 3) and style (n, S) -> mean (n, Z), log_var (n, Z)."""
+        mean, log_var = self.encoder(pattern, style)
+        return mean - style @ self.centres, log_var
+
+    def decode(self, latent: Tensor, style: Tensor) -> Tensor:
+        """Latent (n, Z) and style (n, S) -> pattern (n, 32, 9, 3): level, velocity 0..1, offset -0.5..0.5."""
+        latent = latent.clamp(-LATENT_LIMIT, LATENT_LIMIT) + style @ self.centres
+        level, velocity, offset = self.decoder(latent, style).unbind(-1)
+        level = torch.sigmoid((level - self.threshold) * self.sharpness)
+        return torch.stack([level, torch.sigmoid(velocity), 0.5 * torch.tanh(offset)], -1)
+
+    def forward(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A training pass: mean and log variance (n, Z), and the decoder's logits (n, 32, 9, 3)."""
+        mean, log_var = self.encoder(pattern, style)
+        latent = mean + torch.randn_like(mean) * torch.exp(0.5 * log_var) if self.training else mean
+        return mean, log_var, self.decoder(latent, style)
+
+
+class DecoderForExport(nn.Module):
+    """The decoder with the tensor order of the bundle: latent, style -> pattern."""
+
+    def __init__(self, model: RhythmVae) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, latent: Tensor, style: Tensor) -> Tensor:
+        """Pattern (n, 32, 9, 3) within its ranges."""
+        return self.model.decode(latent, style)
+
+
+class EncoderForExport(nn.Module):
+    """The encoder with the tensor order of the bundle: pattern, style -> mean, log_var."""
+
+    def __init__(self, model: RhythmVae) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean (n, Z), log_var (n, Z)."""
+        return self.model.encode(pattern, style)
