@@ -1,0 +1,317 @@
+// The panel: builds itself from the table the instrument sends, then shows what it says and says what hands do.
+
+import { BeatClock } from "./clock.js";
+import { Connection } from "./connection.js";
+import { Grid } from "./grid.js";
+import { Keys } from "./keys.js";
+import { Knob } from "./knob.js";
+import { Meter } from "./meters.js";
+import { PageSound } from "./sound.js";
+import { Store } from "./store.js";
+import { dressed, listenToTheme } from "./theme.js";
+import { Voices, soundName } from "./voices.js";
+
+const KEY_VELOCITY = 0.9;
+const MESSAGE_MS = 6000;
+const LATE_HIT_MS = 400; // a hit told later than this is no longer flashed
+
+const at = (name) => document.getElementById(name);
+const store = new Store();
+const clock = new BeatClock();
+const sound = new PageSound(showSound);
+const grid = new Grid(at("grid"));
+const meters = Array.from({ length: 11 }, () => new Meter());
+const knobs = []; // the eight of the page that is up, then the small ones
+const counters = { frames: 0, states: 0, hits: 0 };
+let coming = []; // hits on their way to the ear: [voice, velocity, step, frame]
+let drawing = false;
+let drawnAt = 0;
+let wanted = new Map(); // parameter -> newest message, sent once a frame
+let explained = null;
+
+// ---- hands -----------------------------------------------------------------------------------------
+
+const hand = {
+  turned(entry, position) {
+    wanted.set(entry.name, { type: "set", name: entry.name, position: Number(position.toFixed(5)) });
+    if (wanted.size === 1) requestAnimationFrame(sayTurns);
+  },
+  explain(subject) {
+    explained = subject;
+    showHelp();
+  },
+  press: (button) => connection.say({ type: "press", button }),
+  release: (button) => connection.say({ type: "release", button }),
+  hit: (voice, velocity = KEY_VELOCITY) => {
+    connection.say({ type: "hit", voice, velocity });
+    voices.flash(voice);
+  },
+  choose: (voice) => connection.say({ type: "voice", voice }),
+  mute: (voice, muted) => connection.say({ type: "set", name: "mute", position: muted ? 1 : 0, voice }),
+  shifted: (down) => {
+    shiftDown = down;
+    keys.meaning(store.state.page, down);
+  },
+};
+let shiftDown = false;
+const keys = new Keys(at("keys"), hand);
+const voices = new Voices(at("voices"), hand);
+keys.listenToKeyboard(document);
+
+function sayTurns() {
+  for (const message of wanted.values()) connection.say(message);
+  wanted.clear();
+}
+
+// ---- what the instrument says ------------------------------------------------------------------------
+
+function build(table) {
+  const same = JSON.stringify(table) === JSON.stringify(store.table);
+  store.table = table;
+  if (same) return;
+  for (const place of ["kit-knobs", "voice-knobs", "more"]) at(place).replaceChildren();
+  knobs.length = 0;
+  for (let number = 1; number <= 8; number += 1) {
+    const entry = table.parameters.find((row) => row.page === "play" && row.knob === number);
+    knobs.push({ number, knob: new Knob(at(entry.per_voice ? "voice-knobs" : "kit-knobs"), hand) });
+  }
+  for (const entry of table.parameters.filter((row) => !row.page && row.name !== "mute")) {
+    const knob = new Knob(at("more"), hand);
+    knob.assign(entry, table.styles.length);
+    knobs.push({ number: 0, knob });
+  }
+  keys.build(table);
+  voices.build(table);
+  grid.build(table);
+  assign();
+}
+
+function assign() {
+  if (!store.table) return;
+  const page = store.state.page ?? "play";
+  at("face").dataset.page = page;
+  for (const { number, knob } of knobs) {
+    if (number) {
+      const entry = store.table.parameters.find((row) => row.page === page && row.knob === number);
+      knob.assign(entry, store.table.styles.length);
+    }
+  }
+  keys.meaning(page, shiftDown);
+  showKnobs();
+}
+
+function showKnobs() {
+  for (const { knob } of knobs) knob.show(store.position(knob.entry), store.state.texts[knob.entry.name]);
+}
+
+function showVoice(state) {
+  if (!store.table) return;
+  const { label, name } = store.table.voices[state.voice];
+  at("voice-caption").textContent = `${label} · ${soundName(state.sounds[state.voice] ?? name)}`;
+  at("face").style.setProperty("--tint", `var(--voice-${state.voice})`);
+  voices.show(state);
+}
+
+function showGrid(state) {
+  const row = (name) => store.table.parameters.find((entry) => entry.name === name);
+  const whole = (name, position) => {
+    const { low, high } = row(name);
+    return Math.round(low + position * (high - low));
+  };
+  const { positions } = state;
+  if (!store.table || positions.density === undefined) return;
+  grid.choose({
+    density: positions.density,
+    voiceDensity: positions.voice_density,
+    mutes: positions.mute,
+    length: whole("length", positions.length),
+    voiceLengths: positions.voice_length.map((position) => whole("voice_length", position)),
+    humanize: positions.humanize,
+    voice: state.voice,
+  });
+}
+
+let messageTimer = null;
+function showMessage(text, kind = "") {
+  const element = at("message");
+  element.textContent = text;
+  element.className = `message ${kind} ${text ? "told" : ""}`;
+  clearTimeout(messageTimer);
+  if (text) messageTimer = setTimeout(() => element.classList.remove("told"), MESSAGE_MS);
+}
+
+function showHelp() {
+  const text = typeof explained === "string" ? explained : explained ? `${explained.label}: ${explained.help}` : "";
+  at("help").textContent = text || "Drag, scroll or use the arrow keys on a knob; space starts and stops; 1 to 9 play the voices.";
+  at("help").classList.toggle("idle", !text);
+}
+
+function milliseconds(value) {
+  return `${Math.round(value)} ms`;
+}
+
+function showSound() {
+  const { audio } = store.state;
+  const element = at("health");
+  const words = [];
+  if (audio.alive === false) words.push("the sound has stopped and is being brought back");
+  else if (sound.state === "elsewhere") {
+    words.push(audio.sink ? `Sound: ${audio.sink}` : "");
+    if (audio.latency_ms) words.push(milliseconds(audio.latency_ms));
+  } else {
+    const where = { silent: "waits for a tap", starting: "is starting", playing: "in this page", off: "off in this page", failed: "cannot start in this page" };
+    words.push(`Sound ${where[sound.state]}${sound.state === "failed" && sound.trouble ? ` (${sound.trouble})` : ""}`);
+    if (sound.state === "playing" && sound.latencyMs !== null) words.push(milliseconds(sound.latencyMs + (audio.latency_ms || 0)));
+    if (sound.numbers.empty) words.push(`${sound.numbers.empty} ${sound.numbers.empty === 1 ? "gap" : "gaps"}`);
+  }
+  if (audio.late) words.push(`${audio.late} late ${audio.late === 1 ? "block" : "blocks"}`);
+  else if (audio.alive) words.push("no late blocks");
+  if (audio.underruns) words.push(`${audio.underruns} ${audio.underruns === 1 ? "underrun" : "underruns"}`);
+  const text = words.filter(Boolean).join(" · ");
+  if (element.textContent !== text) element.textContent = text;
+  const pill = at("hear");
+  pill.hidden = !["playing", "off", "starting"].includes(sound.state);
+  const label = { playing: "Sound on", off: "Sound off", starting: "Starting" }[sound.state] ?? "";
+  if (pill.textContent !== label) pill.textContent = label;
+  pill.setAttribute("aria-pressed", String(sound.state === "playing"));
+  at("hear-first").hidden = !sound.wantsGesture;
+}
+
+function takeHits(hits) {
+  coming.push(...hits);
+  counters.hits += hits.length;
+}
+
+store.watch("voice sounds positions", showVoice);
+store.watch("positions voice", showGrid);
+store.watch("positions texts voice", showKnobs);
+store.watch("page", assign);
+store.watch("pattern", (state) => store.table && grid.take(state.pattern));
+store.watch("lights", (state) => keys.light(state.lights));
+store.watch("message", (state) => showMessage(state.message));
+store.watch("style", (state) => (at("style").textContent = state.style || " "));
+store.watch("tempo", (state) => (at("tempo").textContent = state.tempo.toFixed(1)));
+store.watch("audio", (state) => {
+  sound.follow(state.audio);
+  showSound();
+});
+store.watch("hits", (state) => takeHits(state.hits));
+store.watch("peaks", (state) => state.peaks.forEach((peak, index) => meters[index].tell(peak)));
+clock.heardBehind = () => {
+  const heard = sound.heardFrame(performance.now());
+  if (heard !== null) return Math.max(clock.rendered() - heard, 0);
+  return ((store.state.audio.latency_ms || 0) * clock.rate) / 1000;
+};
+
+const connection = new Connection({
+  table: build,
+  state(message) {
+    store.take(message);
+    clock.take(store.state, new Set(Object.keys(message)));
+    counters.states += 1;
+    wakeUp();
+  },
+  error: (text) => showMessage(text, "wrong"),
+  line(state) {
+    at("away").hidden = state !== "lost";
+    at("face").classList.toggle("lost", state === "lost");
+    if (state === "lost") {
+      at("away").textContent = "The instrument does not answer. The panel tries again by itself.";
+      clock.playing = false;
+      coming = [];
+    }
+    if (state === "back") {
+      showMessage("Connected again.");
+      clock.offset = null;
+    }
+  },
+});
+
+// ---- what moves --------------------------------------------------------------------------------------
+
+function wakeUp() {
+  if (drawing) return;
+  drawing = true;
+  drawnAt = performance.now();
+  requestAnimationFrame(draw);
+}
+
+function draw(now) {
+  const seconds = Math.min((now - drawnAt) / 1000, 0.25);
+  drawnAt = now;
+  counters.frames += 1;
+  const heard = clock.heard();
+  const place = clock.playing ? clock.place(heard) : null;
+  flashUpTo(heard, now);
+  const moving = grid.draw(now, place);
+  if (place !== null) pulse(place);
+  const lively = drawMeters(seconds);
+  if (moving || lively || coming.length) requestAnimationFrame(draw);
+  else drawing = false;
+}
+
+function flashUpTo(heard, now) {
+  if (!coming.length) return;
+  const later = [];
+  for (const hit of coming) {
+    const [voice, velocity, step, frame] = hit;
+    if (frame > heard && frame - heard < 4 * clock.rate) later.push(hit);
+    else if (heard - frame < (LATE_HIT_MS * clock.rate) / 1000) {
+      grid.flash(voice, step, velocity, now);
+      if (step >= 0) voices.flash(voice);
+    }
+  }
+  coming = later;
+}
+
+function drawMeters(seconds) {
+  let lively = false;
+  meters.forEach((meter, index) => {
+    const share = meter.pass(seconds);
+    if (index < 9) {
+      if (voices.rows.length) voices.level(index, share);
+    } else at(index === 9 ? "left" : "right").style.transform = `scaleX(${share.toFixed(3)})`;
+    if (!meter.resting) lively = true;
+  });
+  return lively;
+}
+
+let pulsed = -1;
+function pulse(place) {
+  const beat = Math.floor(place / (store.table?.steps_per_beat ?? 4));
+  if (beat === pulsed) return;
+  pulsed = beat;
+  const element = at("pulse");
+  element.classList.remove("beats");
+  void element.getBoundingClientRect();
+  element.classList.add("beats");
+}
+
+// ---- the page itself ---------------------------------------------------------------------------------
+
+listenToTheme(at("theme"), () => {
+  grid.dress();
+  wakeUp();
+});
+new ResizeObserver(wakeUp).observe(at("grid"));
+document.fonts?.ready.then(() => {
+  grid.dirty = true;
+  wakeUp();
+});
+for (const name of ["hear", "hear-first"]) at(name).addEventListener("click", () => sound.toggle());
+const gesture = (event) => {
+  if (sound.state === "silent" && !event.target.closest?.("#hear-first, #hear")) sound.start();
+};
+for (const name of ["pointerup", "keydown"]) document.addEventListener(name, gesture, { capture: true });
+for (const name of ["visibilitychange", "pointerdown", "keydown"]) document.addEventListener(name, () => sound.wake());
+at("more-toggle").addEventListener("click", () => more(at("more").hidden));
+function more(open) {
+  at("more").hidden = !open;
+  at("more-toggle").setAttribute("aria-expanded", String(open));
+  localStorage.setItem("latido-more", open ? "open" : "");
+}
+more(localStorage.getItem("latido-more") === "open");
+showHelp();
+
+// what tests and the curious look at
+window.latido = { store, clock, sound, grid, counters, knobs, meters, theme: dressed };

@@ -1,0 +1,254 @@
+"""What page and server say to each other: small JSON messages, as pure functions over msgspec types.
+
+    page -> server   one Event each: {"type": "set", "name": "density", "position": 0.7}
+    server -> page   "table" once (and again when the bundle's styles change), then "state" with only
+                     what changed, "error" for a message that was not understood
+
+    /sound           one text message (Stream) that says what follows, then binary blocks:
+                     frame u64 little endian, then int16 stereo little endian
+
+``shown`` turns a View into plain comparable values; ``changes`` keeps what differs from what was said last.
+"""
+
+import base64
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
+
+import msgspec
+import numpy as np
+
+from device.contract.pattern import STEPS, STEPS_PER_BAR, STEPS_PER_BEAT, PatternGrid
+from device.contract.voices import VOICE_COUNT, VOICES
+from device.control.view import View
+from device.engine.records import Trigger
+from device.errors import SettingError
+from device.panel.events import (
+    BUTTONS,
+    ButtonPressed,
+    ButtonReleased,
+    Event,
+    KnobTurned,
+    PadHit,
+    ParameterSet,
+    VoiceChosen,
+)
+from device.parameters import PARAMETERS, parameter
+
+MAX_MESSAGE_BYTES: Final = 1024  # the longest sensible message is a tenth of this
+OFFSET_STEPS: Final = 254  # microtiming -0.5..0.5 of a step as -127..127
+
+Unit = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+VoiceIndex = Annotated[int, msgspec.Meta(ge=0, lt=VOICE_COUNT)]
+
+
+class Knob(msgspec.Struct, frozen=True, tag="knob", forbid_unknown_fields=True):
+    """A physical-like knob 1..8 of the page that is up."""
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=8)]
+    position: Unit
+
+
+class Press(msgspec.Struct, frozen=True, tag="press", forbid_unknown_fields=True):
+    """A button goes down."""
+
+    button: str
+
+
+class Release(msgspec.Struct, frozen=True, tag="release", forbid_unknown_fields=True):
+    """A button goes up."""
+
+    button: str
+
+
+class Set(msgspec.Struct, frozen=True, tag="set", forbid_unknown_fields=True):
+    """A parameter goes to a position; ``voice`` left out: the chosen voice."""
+
+    name: str
+    position: Unit
+    voice: VoiceIndex | None = None
+
+
+class Choose(msgspec.Struct, frozen=True, tag="voice", forbid_unknown_fields=True):
+    """A voice comes under the sound knobs."""
+
+    voice: VoiceIndex
+
+
+class Play(msgspec.Struct, frozen=True, tag="hit", forbid_unknown_fields=True):
+    """A voice is played by hand."""
+
+    voice: VoiceIndex
+    velocity: Unit = 0.9
+
+
+_Message = Knob | Press | Release | Set | Choose | Play
+_decoder: Final[msgspec.json.Decoder[_Message]] = msgspec.json.Decoder(_Message)
+
+
+def understand(message: str | bytes, at_ns: int) -> Event:
+    """One message of a page as the Event it means. Raises SettingError, one sentence, for anything else."""
+    if isinstance(message, bytes):
+        raise SettingError("the panel speaks text, not binary")
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise SettingError(f"message of {len(message)} characters: at most {MAX_MESSAGE_BYTES}")
+    try:
+        said = _decoder.decode(message)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise SettingError(f"message not understood: {error}") from error
+    match said:
+        case Knob():
+            return KnobTurned(said.number, said.position, at_ns)
+        case Press():
+            return ButtonPressed(_button(said.button), at_ns)
+        case Release():
+            return ButtonReleased(_button(said.button), at_ns)
+        case Set():
+            return ParameterSet(parameter(said.name).name, said.position, said.voice, at_ns)
+        case Choose():
+            return VoiceChosen(said.voice, at_ns)
+        case Play():
+            return PadHit(said.voice, said.velocity, at_ns)
+
+
+def _button(name: str) -> str:
+    if name not in BUTTONS:
+        raise SettingError(f"unknown button {name!r}: known are {', '.join(BUTTONS)}")
+    return name
+
+
+class ButtonHelp(msgspec.Struct, frozen=True):
+    """One button as the page explains it: what a press, a hold and SHIFT with it mean, and its key."""
+
+    name: str
+    press: str
+    hold: str
+    shift: str
+    key: str
+
+
+BUTTON_TABLE: Final = (
+    ButtonHelp("PLAY", "start / stop", "panic", "tap tempo", " "),
+    ButtonHelp("NEW", "a new place", "nudge near here", "undo", "n"),
+    ButtonHelp("FILL", "fill until released", "", "redo", "f"),
+    ButtonHelp("TEMP", "try; release: back", "", "keep it", "t"),
+    ButtonHelp("VOICE", "next voice", "hear it", "mute", "v"),
+    ButtonHelp("SCENE", "next scene", "choose", "save", "s"),
+    ButtonHelp("LEARN", "play two bars", "", "encode again", "l"),
+    ButtonHelp("SHIFT", "second page", "", "", "Shift"),
+)
+
+
+def table(styles: tuple[str, ...]) -> bytes:
+    """The first message to a page: everything that does not change while it is open."""
+    return msgspec.json.encode(
+        {
+            "type": "table",
+            "parameters": [
+                {
+                    "name": entry.name,
+                    "label": entry.label,
+                    "help": entry.help,
+                    "default": entry.position(entry.default),
+                    "low": entry.low,
+                    "high": entry.high,
+                    "unit": entry.unit,
+                    "whole": entry.whole,
+                    "page": entry.page,
+                    "knob": entry.knob,
+                    "cc": entry.cc,
+                    "per_voice": entry.per_voice,
+                }
+                for entry in PARAMETERS
+            ],
+            "voices": [{"name": voice.name, "label": voice.label} for voice in VOICES],
+            "buttons": BUTTON_TABLE,
+            "styles": styles,
+            "steps": STEPS,
+            "steps_per_beat": STEPS_PER_BEAT,
+            "steps_per_bar": STEPS_PER_BAR,
+        }
+    )
+
+
+Shown = dict[str, Any]  # plain JSON values, compared with ==
+_MAPS: Final = ("positions", "texts", "lights")  # told entry by entry
+_MOVING: Final = ("frame",)  # moves always: told along with something else, never on its own
+
+
+def shown(view: View) -> Shown:
+    """A View as plain values, rounded to what an eye can see (so that nothing flickers when nothing moves)."""
+    audio = view.audio
+    return {
+        "playing": view.playing,
+        "tempo": round(view.tempo_bpm, 1),
+        "step": view.step if view.playing else 0,
+        "frame": view.frame,
+        "page": view.page,
+        "voice": view.voice,
+        "positions": view.positions,
+        "texts": view.texts,
+        "lights": view.lights,
+        "pattern": view.pattern_ident,  # becomes the cells themselves in ``changes``
+        "peaks": [round(peak, 2) for peak in view.peaks],
+        "style": view.style,
+        "sounds": list(view.sound_classes),
+        "scene": view.scene,
+        "scenes": list(view.scenes_saved),
+        "undo": view.undo_depth,
+        "message": view.message,
+        "bundle": view.bundle,
+        "audio": {
+            "sink": audio.sink,
+            "rate": audio.sample_rate,
+            "latency_ms": round(audio.latency_ms, 1),
+            "late": audio.late_blocks,
+            "underruns": audio.underruns,
+            "load": round(audio.load * 20) / 20,
+            "alive": audio.alive,
+        },
+    }
+
+
+def changes(before: Shown, now: Shown, pattern: PatternGrid) -> Shown:
+    """Only what differs between two ``shown``; {} when nothing does. ``before`` {} gives everything."""
+    told: Shown = {}
+    for name, value in now.items():
+        old = before.get(name)
+        if name in _MAPS and old is not None:
+            if value is not old and (part := {key: entry for key, entry in value.items() if old.get(key) != entry}):
+                told[name] = part
+        elif old != value and name not in _MOVING:
+            told[name] = pattern_text(pattern) if name == "pattern" else value
+    return told
+
+
+def state(told: Shown, frame: int, hits: Iterable[Trigger] = ()) -> bytes:
+    """What changed (and hits not told before) as one message, stamped with the frame it is true at."""
+    message = {"type": "state", "frame": frame, **told}
+    flashes = [[hit.voice, round(hit.velocity, 2), hit.step, hit.frame] for hit in hits]
+    if flashes:
+        message["hits"] = flashes
+    return msgspec.json.encode(message)
+
+
+def pattern_text(grid: PatternGrid) -> str:
+    """A pattern in 1152 characters: base64 of (32, 9, 3) bytes: level and velocity 0..255, offset int8 -127..127."""
+    cells = np.empty(grid.cells.shape, np.uint8)
+    cells[..., :2] = np.rint(grid.cells[..., :2] * 255.0)
+    cells[..., 2] = np.rint(grid.offsets * OFFSET_STEPS).astype(np.int8).view(np.uint8)
+    return base64.b64encode(cells.tobytes()).decode("ascii")
+
+
+def error(text: str) -> bytes:
+    """A sentence for a page whose message was not understood."""
+    return msgspec.json.encode({"type": "error", "text": text})
+
+
+def stream(sink: str, sample_rate: int, *, here: bool) -> bytes:
+    """First message on /sound: whether sound comes ``here``, and at which rate."""
+    return msgspec.json.encode({"type": "stream", "here": here, "sink": sink, "rate": sample_rate})
+
+
+def sound_block(frame: int, samples: bytes) -> bytes:
+    """One binary message of /sound."""
+    return frame.to_bytes(8, "little") + samples
