@@ -35,7 +35,7 @@ def test_what_is_on_no_page_has_no_knob():
 
 @pytest.mark.parametrize(("page", "number"), [("play", 0), ("play", 9), ("third", 1)])
 def test_a_knob_that_is_not_there_is_said(page, number):
-    with pytest.raises(SettingError, match="knobs are 1..8, pages are play and shift"):
+    with pytest.raises(SettingError, match=r"knobs are 1\.\.8, pages are play and shift"):
         knob(page, number)
 
 

@@ -1,5 +1,6 @@
 """What crosses between control and audio: every record comes back as it went, anything foreign is a LinkError."""
 
+import contextlib
 import struct
 
 import numpy as np
@@ -171,7 +172,7 @@ def test_ten_thousand_random_messages_are_only_ever_link_errors():
 def test_ten_thousand_random_payloads_behind_a_right_header_are_a_record_or_a_link_error():
     draw = np.random.default_rng(8)
     sizes = {kind.kind: len(encode(Stamped(example))) - HEADER.size for kind, example in EXAMPLES.items()}
-    accepted = 0
+    accepted, refusals = 0, []
     for _ in range(10_000):
         kind = draw.choice(list(sizes))
         payload = draw.bytes(sizes[kind])
@@ -179,8 +180,9 @@ def test_ten_thousand_random_payloads_behind_a_right_header_are_a_record_or_a_li
         try:
             accepted += decode(message).sequence == 1
         except LinkError as error:
-            assert "\n" not in str(error)
+            refusals.append(str(error))
     assert accepted  # Params takes any numbers, so some of them are records
+    assert not any("\n" in refusal for refusal in refusals)
 
 
 def test_ten_thousand_flipped_bytes_are_a_record_or_a_link_error():
@@ -191,10 +193,8 @@ def test_ten_thousand_flipped_bytes_are_a_record_or_a_link_error():
         for source, read in ((messages[draw.integers(len(messages))], decode), (report, Report.decode)):
             message = bytearray(source)
             message[draw.integers(len(message))] ^= int(draw.integers(1, 256))
-            try:
+            with contextlib.suppress(LinkError):
                 read(message)
-            except LinkError:
-                pass
 
 
 EXAMPLES = {
