@@ -2,11 +2,11 @@
 
     take(Stamped) -> queue by frame -+
                                      v
-    render(out):  [ quantum | quantum | quantum ...      64 frames each, aligned to the frame counter
+    render(out):  [ quantum | quantum | quantum ...      128 frames each, aligned to the frame counter
                     commands and hits at their exact frames, then voices, then mixer
 
 ``render`` may ask for any number of frames: it copies from finished quanta and makes new ones as needed, so
-the sound is the same to the last bit for every block size. The price is that up to 63 frames are made ahead:
+the sound is the same to the last bit for every block size. The price is that up to 127 frames are made ahead:
 a command takes effect exactly at its frame when it arrives a quantum before it, else at the next quantum.
 """
 
@@ -86,8 +86,8 @@ class Engine:
 
     @property
     def place(self) -> float:
-        """Steps since start at the frames handed out, with fraction."""
-        return self._transport.place(self.frame)
+        """Steps since start, with fraction, at the frames handed out; while stopped, where it was stopped."""
+        return max(self._transport.place(self.frame), 0.0)
 
     def take(self, stamped: Stamped) -> None:
         """Put a command in line for its frame. Raises LinkError for a sound that names no slots."""
@@ -107,7 +107,8 @@ class Engine:
         done, wanted = 0, len(out)
         while done < wanted:
             if self.frame == self._made:
-                self._make_quantum()
+                with np.errstate(all="ignore"):  # what is no number in a slot is caught by the voices
+                    self._make_quantum()
             begin = QUANTUM - (self._made - self.frame)
             count = min(QUANTUM - begin, wanted - done)
             out[done : done + count] = self._mixer.out[begin : begin + count]
@@ -142,17 +143,16 @@ class Engine:
 
     def _make_quantum(self) -> None:
         now, end = self._made, self._made + QUANTUM
-        with np.errstate(all="ignore"):  # what is no number in a slot is caught by the voices
-            self._transport.advance(now)
-            while self._waiting and self._waiting[0].frame < end:
-                stamped = self._waiting.pop(0)
-                frame = max(stamped.frame, now)
-                self._play(now, frame)
-                self._apply(stamped.command, frame)
-                now = frame
-            self._play(now, end)
-            self._voices.render(self._made)
-            self._mixer.render(self._voices)
+        self._transport.advance(now)
+        while self._waiting and self._waiting[0].frame < end:
+            stamped = self._waiting.pop(0)
+            frame = max(stamped.frame, now)
+            self._play(now, frame)
+            self._apply(stamped.command, frame)
+            now = frame
+        self._play(now, end)
+        self._voices.render(self._made)
+        self._mixer.render(self._voices)
         self._made = end
 
     def _play(self, now: int, until: int) -> None:

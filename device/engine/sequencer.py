@@ -22,6 +22,7 @@ from device.engine.records import Params, Pattern, When
 from device.engine.transport import Transport
 
 PLAIN_VELOCITY: Final = 0.8  # of a voice the pattern does not want at all
+SOFTEST_VELOCITY: Final = 0.05  # a hit that is played is heard
 SWING_STEPS: Final = 0.5  # delay of odd steps at full swing
 _OPEN: Final = 8  # steps remembered as decided; more than can be open at once
 
@@ -146,4 +147,4 @@ class Sequencer:
             return None
         even = sheet.even[voice]
         velocity = even + self._humanize * (sheet.velocities[cell][voice] - even)
-        return Due(frame, voice, velocity, step)
+        return Due(frame, voice, max(velocity, SOFTEST_VELOCITY), step)

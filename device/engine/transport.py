@@ -24,13 +24,12 @@ class Transport:
 
     def __init__(self, sample_rate: int, tempo_bpm: float) -> None:
         self.playing = False
-        self.tempo_bpm = tempo_bpm
+        self._frames_per_minute = sample_rate * 60.0 / STEPS_PER_BEAT
+        self._set_tempo(tempo_bpm)
         self._target_bpm = tempo_bpm
         self._step_bpm = 0.0
         self._left = 0  # quanta until the target
         self._quanta = quanta(TEMPO_SECONDS, sample_rate)
-        self._frames_per_minute = sample_rate * 60.0 / STEPS_PER_BEAT
-        self.frames_per_step = self._frames_per_minute / tempo_bpm
         self._frame = 0
         self._step = 0.0  # while stopped: where CONTINUE goes on
 
@@ -65,10 +64,12 @@ class Transport:
         if tempo_bpm == self._target_bpm:
             return
         self._target_bpm = tempo_bpm
-        self._left = self._quanta
-        self._step_bpm = (tempo_bpm - self.tempo_bpm) / self._quanta
-        if not self.playing:
-            self._left = 1
+        if self.playing:
+            self._left = self._quanta
+            self._step_bpm = (tempo_bpm - self.tempo_bpm) / self._quanta
+        else:
+            self._left = 0
+            self._set_tempo(tempo_bpm)
 
     def advance(self, frame: int) -> None:
         """Move the tempo on by one quantum, which begins at this frame."""
@@ -77,5 +78,8 @@ class Transport:
         if self.playing:
             self._step, self._frame = self.place(frame), frame
         self._left -= 1
-        self.tempo_bpm = self.tempo_bpm + self._step_bpm if self._left else self._target_bpm
-        self.frames_per_step = self._frames_per_minute / self.tempo_bpm
+        self._set_tempo(self.tempo_bpm + self._step_bpm if self._left else self._target_bpm)
+
+    def _set_tempo(self, tempo_bpm: float) -> None:
+        self.tempo_bpm = tempo_bpm
+        self.frames_per_step = self._frames_per_minute / tempo_bpm

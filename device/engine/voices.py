@@ -31,7 +31,7 @@ DECAY_RAMP_SECONDS: Final = 0.02
 SILENCE: Final = 1e-5  # a stream decayed to this gain has ended
 LOUDEST: Final = 16.0  # beyond this a voice holds something that is no sound
 _STREAMS: Final = VOICE_COUNT * HITS_PER_VOICE * 2
-_TIDY_FRAMES: Final = 16 * QUANTUM
+_TIDY_FRAMES: Final = 8 * QUANTUM
 
 _CHOKES: Final = tuple(tuple(choked.index for choked in VOICES if voice.name in choked.choked_by) for voice in VOICES)
 
@@ -85,8 +85,10 @@ class Voices:
         # scratch
         self.out = np.zeros((VOICE_COUNT, QUANTUM), np.float32)
         self.peaks = np.zeros(VOICE_COUNT, np.float32)  # of the quantum
-        self._factor = np.ones(VOICE_COUNT, np.float32)
+        self._factor = np.exp(self._damping.now * np.float32(-QUANTUM))  # (9,) decay over one quantum
+        self._damped = bool((self._factor < 1.0).any())
         self._row_factor = np.zeros((_STREAMS, 1), np.float32)
+        self._gain_after = np.zeros((_STREAMS, 1), np.float32)
         self._row_left = np.zeros((_STREAMS, 1), np.float32)
         self._index = np.zeros((_STREAMS, QUANTUM), np.int64)
         self._sound = np.zeros((_STREAMS, QUANTUM), np.float32)
@@ -175,7 +177,7 @@ class Voices:
 
     def render(self, quantum: int) -> None:
         """Fill ``out`` and ``peaks`` for the quantum that begins at this frame."""
-        self._damping.advance()
+        self._advance_damping()
         count = len(self._voice)
         if count == 0:
             self.out.fill(0.0)
@@ -183,13 +185,21 @@ class Voices:
             return
         prefix = self._prefixes[count]
         self._sum(prefix, quantum, scrub=False)
-        if not float(self.peaks.max()) < LOUDEST:  # also when it is not a number
+        if not float(np.maximum.reduce(self.peaks)) < LOUDEST:  # also when it is not a number
             self._sum(prefix, quantum, scrub=True)
-        np.copyto(prefix.gain, prefix.row_factor)
+        np.copyto(prefix.gain, prefix.gain_after)
         np.add(prefix.at, QUANTUM, out=prefix.at)
         np.subtract(prefix.left, QUANTUM, out=prefix.left)
         self._begun.clear()
         self._tidy(quantum + QUANTUM)
+
+    def _advance_damping(self) -> None:
+        moved = self._damping.moving
+        self._damping.advance()
+        if moved or self._damping.moving:
+            np.multiply(self._damping.now, -QUANTUM, out=self._factor)
+            np.exp(self._factor, out=self._factor)
+            self._damped = bool(np.less(self._factor, 1.0).any())
 
     def _sum(self, prefix: "_Prefix", quantum: int, *, scrub: bool) -> None:
         np.add(prefix.at, self._offsets, out=prefix.index)
@@ -199,15 +209,16 @@ class Voices:
             np.logical_not(prefix.finite, out=prefix.finite)
             np.copyto(prefix.sound, 0.0, where=prefix.finite)
             np.clip(prefix.sound, -1.0, 1.0, out=prefix.sound)
-        # gain: exponential decay, by chords of one quantum; afterwards row_factor holds the gain at its end
-        np.multiply(self._damping.now, -QUANTUM, out=self._factor)
-        np.exp(self._factor, out=self._factor)
-        self._factor.take(prefix.row_voice, out=prefix.row_factor_flat, mode="clip")
-        np.multiply(prefix.row_factor, prefix.gain, out=prefix.row_factor)
-        np.subtract(prefix.row_factor, prefix.gain, out=prefix.row_left)
-        np.multiply(prefix.row_left, RISE, out=prefix.curve)
-        np.add(prefix.curve, prefix.gain, out=prefix.curve)
-        np.multiply(prefix.sound, prefix.curve, out=prefix.sound)
+        if self._damped:  # exponential decay, by chords of one quantum
+            self._factor.take(prefix.row_voice, out=prefix.row_factor_flat, mode="clip")
+            np.multiply(prefix.row_factor, prefix.gain, out=prefix.gain_after)
+            np.subtract(prefix.gain_after, prefix.gain, out=prefix.row_left)
+            np.multiply(prefix.row_left, RISE, out=prefix.curve)
+            np.add(prefix.curve, prefix.gain, out=prefix.curve)
+            np.multiply(prefix.sound, prefix.curve, out=prefix.sound)
+        else:
+            np.multiply(prefix.sound, prefix.gain, out=prefix.sound)
+            np.copyto(prefix.gain_after, prefix.gain)
         if self._first_fade < quantum + QUANTUM:
             np.multiply(prefix.left, 1.0 / self._fade_frames, out=prefix.row_left, casting="same_kind")
             np.add(prefix.row_left, self._countdown, out=prefix.curve)
@@ -258,6 +269,7 @@ class _Prefix:
         self.row_voice: npt.NDArray[np.intp] = voices._row_voice[:count]
         self.row_factor: FloatArray = voices._row_factor[:count]
         self.row_factor_flat: FloatArray = voices._row_factor[:count, 0]
+        self.gain_after: FloatArray = voices._gain_after[:count]
         self.row_left: FloatArray = voices._row_left[:count]
         self.index: npt.NDArray[np.int64] = voices._index[:count]
         self.sound: FloatArray = voices._sound[:count]
