@@ -11,6 +11,7 @@
 """
 
 import base64
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
@@ -20,6 +21,7 @@ import numpy as np
 from device.contract.pattern import STEPS, STEPS_PER_BAR, STEPS_PER_BEAT, PatternGrid
 from device.contract.voices import VOICE_COUNT, VOICES
 from device.control.view import View
+from device.engine import chance
 from device.engine.records import Trigger
 from device.errors import SettingError
 from device.panel.events import (
@@ -128,9 +130,9 @@ class ButtonHelp(msgspec.Struct, frozen=True):
 
 BUTTON_TABLE: Final = (
     ButtonHelp("PLAY", "start / stop", "panic", "tap tempo", " "),
-    ButtonHelp("NEW", "a new place", "nudge near here", "undo", "n"),
-    ButtonHelp("FILL", "fill until released", "", "redo", "f"),
-    ButtonHelp("TEMP", "try; release: back", "", "keep it", "t"),
+    ButtonHelp("NEW", "new place", "nudge near here", "undo", "n"),
+    ButtonHelp("FILL", "while held", "", "redo", "f"),
+    ButtonHelp("TEMP", "hold to try", "", "keep", "t"),
     ButtonHelp("VOICE", "next voice", "hear it", "mute", "v"),
     ButtonHelp("SCENE", "next scene", "choose", "save", "s"),
     ButtonHelp("LEARN", "play two bars", "", "encode again", "l"),
@@ -175,8 +177,11 @@ _MAPS: Final = ("positions", "texts", "lights")  # told entry by entry
 _MOVING: Final = ("frame",)  # moves always: told along with something else, never on its own
 
 
-def shown(view: View) -> Shown:
-    """A View as plain values, rounded to what an eye can see (so that nothing flickers when nothing moves)."""
+def shown(view: View, peaks: tuple[float, ...] | None = None) -> Shown:
+    """A View as plain values, rounded to what an eye can see (so that nothing flickers when nothing moves).
+
+    ``peaks``: the loudest since the last frame, where several views were looked at.
+    """
     audio = view.audio
     return {
         "playing": view.playing,
@@ -189,7 +194,8 @@ def shown(view: View) -> Shown:
         "texts": view.texts,
         "lights": view.lights,
         "pattern": view.pattern_ident,  # becomes the cells themselves in ``changes``
-        "peaks": [round(peak, 2) for peak in view.peaks],
+        "plays_from": plays_from(view),
+        "peaks": [round(peak, 3) for peak in peaks or view.peaks],
         "style": view.style,
         "sounds": list(view.sound_classes),
         "scene": view.scene,
@@ -207,6 +213,18 @@ def shown(view: View) -> Shown:
             "alive": audio.alive,
         },
     }
+
+
+def plays_from(view: View) -> list[float]:
+    """The level from which on a cell of each voice is played, without chaos; above 1: never."""
+    density, own = view.positions.get("density"), view.positions.get("voice_density")
+    if not isinstance(density, float) or not isinstance(own, tuple):
+        return [0.5] * VOICE_COUNT
+    return [_level(chance.threshold(density, voice_density)) for voice_density in own]
+
+
+def _level(logit: float) -> float:
+    return 2.0 if logit == math.inf else round(1.0 / (1.0 + math.exp(-logit)), 4)
 
 
 def changes(before: Shown, now: Shown, pattern: PatternGrid) -> Shown:

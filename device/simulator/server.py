@@ -14,8 +14,8 @@ browser sends one, must be the very host the page came from.
 
 import asyncio
 import contextlib
-import errno
 import mimetypes
+import os
 import socket
 import threading
 import time
@@ -35,11 +35,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from device.control.view import View
 from device.engine.records import Trigger
-from device.errors import LatidoError, SettingError
+from device.errors import SettingError
 from device.panel.events import ButtonPressed, ButtonReleased, Event
 from device.simulator import protocol
 
 FRAMES_PER_SECOND: Final = 30
+LOOKS_PER_FRAME: Final = 3
 OUTBOX_MESSAGES: Final = 30  # a page that is a second behind is told everything anew
 SOUND_BLOCKS: Final = 256  # of 128 frames: 0.7 s
 SOUND_MESSAGE_FRAMES: Final = 384  # blocks are joined to at least this much, 9 ms
@@ -78,30 +79,11 @@ class Block(Protocol):
 class Tap(Protocol):
     """Where the sound of the browser sink comes out."""
 
+    alive: bool
+
     def fileno(self) -> int: ...  # noqa: D102
 
     def read(self) -> Sequence[Block]: ...  # noqa: D102
-
-
-def listen(port: int) -> socket.socket:
-    """A socket on 127.0.0.1 (port 0: any free one). Raises LatidoError when the port cannot be had."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(64)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        if isinstance(error, OverflowError):
-            raise LatidoError(f"--port must be 0..65535, got {port}") from error
-        other = port + 1 if port < 65535 else port - 1
-        reason = (
-            "is already in use, perhaps by another Latido"
-            if error.errno == errno.EADDRINUSE
-            else f"is refused ({error.strerror})"
-        )
-        raise LatidoError(f"port {port} {reason}: close that one, or choose another with --port {other}") from error
-    return listener
 
 
 class _Outbox:
@@ -174,7 +156,7 @@ class PanelServer:
         self._pages: set[_Outbox] = set()
         self._listeners: set[_SoundBox] = set()
         self._told: protocol.Shown = {}
-        self._hits_told: frozenset[Trigger] = frozenset()
+        self._hits_told: frozenset[Trigger] = frozenset(player.view.triggers)
         self._styles: tuple[str, ...] = ()
         self.port: int = listener.getsockname()[1]
         routes = [
@@ -233,13 +215,21 @@ class PanelServer:
     # what pages are told
 
     async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
-            self._tell(self._player.view)
-            self._follow_tap(self._tap_of())
-            await asyncio.sleep(1 / FRAMES_PER_SECOND)
+            peaks = (0.0,) * len(self._player.view.peaks)
+            for _ in range(LOOKS_PER_FRAME):  # a hit's peak is in a view for 10 ms only
+                due = max(due + 1 / (FRAMES_PER_SECOND * LOOKS_PER_FRAME), loop.time())
+                await asyncio.sleep(due - loop.time())
+                view = self._player.view
+                peaks = tuple(map(max, peaks, view.peaks))
+            self._tell(view, peaks)
+            tap = self._tap_of()
+            self._follow_tap(tap if tap is not None and tap.alive else None)
 
-    def _tell(self, view: View) -> None:
-        now = protocol.shown(view)
+    def _tell(self, view: View, peaks: tuple[float, ...]) -> None:
+        now = protocol.shown(view, peaks)
         told = protocol.changes(self._told, now, view.pattern)
         hits = [hit for hit in view.triggers if hit not in self._hits_told]
         self._told, self._hits_told = now, frozenset(view.triggers)
@@ -300,22 +290,23 @@ class PanelServer:
         if tap is self._tap:
             return
         loop = asyncio.get_running_loop()
-        if self._tap is not None:
-            with contextlib.suppress(OSError, ValueError):  # a tap that was closed has no descriptor any more
-                loop.remove_reader(self._tap_descriptor)
-        self._tap = tap
-        if tap is not None:
-            self._tap_descriptor = tap.fileno()
-            loop.add_reader(self._tap_descriptor, self._pour)
+        if self._tap_descriptor >= 0:
+            loop.remove_reader(self._tap_descriptor)
+            os.close(self._tap_descriptor)
+            self._tap_descriptor = -1
+        self._tap = None
+        with contextlib.suppress(OSError):  # closed this very moment: the next tick sees another one, or none
+            if tap is not None:
+                self._tap_descriptor = os.dup(tap.fileno())  # ours, whatever the control thread does with its own
+                self._tap = tap
+                loop.add_reader(self._tap_descriptor, self._pour)
 
     def _pour(self) -> None:
         if self._tap is None:
             return
-        try:
-            blocks = self._tap.read()
-        except (OSError, ValueError, LatidoError):  # the audio process went away; control starts another
+        blocks = self._tap.read()
+        if not self._tap.alive:  # the audio process went away; control starts another
             self._follow_tap(None)
-            return
         for listener in self._listeners:
             listener.put(blocks)
 

@@ -7,7 +7,8 @@
 const FLASH_MS = 420;
 const RULER = 20; // pixels above the rows
 const BAR_GAP = 8; // between the two bars
-const EARLIEST = -127;
+const WIDEST = 254; // of the offsets as they are told, for one step
+const SWING_STEPS = 0.5; // delay of odd steps at full swing
 
 export class Grid {
   constructor(place) {
@@ -34,7 +35,7 @@ export class Grid {
     const read = (name) => style.getPropertyValue(name).trim();
     this.colors = {
       cell: read("--cell"), beat: read("--cell-beat"), line: read("--line"), ink: read("--ink"), soft: read("--soft"),
-      head: read("--head"), chosen: read("--cell-chosen"),
+      head: read("--head"), flash: read("--flash"), chosen: read("--raise"),
       voices: Array.from({ length: 9 }, (_, index) => read(`--voice-${index}`)),
     };
     this.dirty = true;
@@ -58,35 +59,34 @@ export class Grid {
       Array.from({ length: steps }, (_, step) => {
         const at = (step * rows + voice) * 3;
         const offset = bytes[at + 2] > 127 ? bytes[at + 2] - 256 : bytes[at + 2];
-        return { level: bytes[at] / 255, velocity: bytes[at + 1] / 255, offset: offset / (-2 * EARLIEST) };
+        return { level: bytes[at] / 255, velocity: bytes[at + 1] / 255, offset: offset / WIDEST };
       }),
     );
     this.dirty = true;
   }
 
-  /** what decides which of the wanted hits are played */
-  choose({ density, voiceDensity, mutes, length, voiceLengths, humanize, voice }) {
-    Object.assign(this, { density, voiceDensity, mutes, length, voiceLengths, humanize, voice });
+  /** what decides which of the wanted hits are played, and how */
+  choose({ from, mutes, length, voiceLengths, humanize, swing, voice }) {
+    Object.assign(this, { from, mutes, length, voiceLengths, humanize, swing, voice });
     this.dirty = true;
   }
 
   plays(voice, step) {
-    if (!this.cells || step >= this.lengthOf(voice)) return false;
-    return this.cells[voice][step].level > threshold(this.density ?? 0.5, this.voiceDensity?.[voice] ?? 0.5);
+    return Boolean(this.cells) && step < this.lengthOf(voice) && this.cells[voice][step].level >= (this.from?.[voice] ?? 0.5);
   }
 
   lengthOf(voice) {
     return Math.min(this.length ?? 32, this.voiceLengths?.[voice] ?? 32);
   }
 
-  columnOf(step, voice) {
-    const whole = this.length ?? 32;
-    return (step % whole) % (this.voiceLengths?.[voice] ?? 32);
+  /** the middle of a hit, in cells from the left of its own: microtiming and swing */
+  shift(voice, step) {
+    return 0.5 + (this.cells?.[voice][step].offset ?? 0) * (this.humanize ?? 1) + (step % 2) * (this.swing ?? 0) * SWING_STEPS;
   }
 
   /** a hit sounds now */
   flash(voice, step, velocity, now) {
-    if (step >= 0) this.flashes.set(`${voice},${this.columnOf(step, voice)}`, { at: now, velocity });
+    if (step >= 0) this.flashes.set(`${voice},${step % this.lengthOf(voice)}`, { at: now, velocity });
   }
 
   words() {
@@ -142,6 +142,11 @@ export class Grid {
       const [y, row] = this.y(voice);
       const tint = this.colors.voices[voice];
       const muted = (this.mutes?.[voice] ?? 0) >= 0.5;
+      if (voice === this.voice) {
+        pen.globalAlpha = 1;
+        pen.fillStyle = this.colors.chosen;
+        box(pen, 0, y, this.width, row, 8);
+      }
       for (let step = 0; step < steps; step += 1) {
         const [x, cell] = this.x(step);
         const pad = Math.max(0.5, Math.min(cell * 0.06, 2));
@@ -149,10 +154,10 @@ export class Grid {
         pen.globalAlpha = inside ? 1 : 0.28;
         pen.fillStyle = Math.floor(step / steps_per_beat) % 2 ? this.colors.cell : this.colors.beat;
         box(pen, x + pad, y + pad, cell - 2 * pad, row - 2 * pad, Math.min(cell, row) * 0.2);
-        const { level, velocity, offset } = this.cells?.[voice][step] ?? { level: 0, velocity: 0, offset: 0 };
+        const { level, velocity } = this.cells?.[voice][step] ?? { level: 0, velocity: 0 };
         if (level > 0.03) {
           pen.fillStyle = tint;
-          pen.globalAlpha = (inside ? 1 : 0.28) * (muted ? 0.25 : 1) * Math.min(level * 0.34, 0.34);
+          pen.globalAlpha = (inside ? 1 : 0.28) * (muted ? 0.25 : 1) * 0.3 * level;
           box(pen, x + pad, y + pad, cell - 2 * pad, row - 2 * pad, Math.min(cell, row) * 0.2);
         }
         if (this.plays(voice, step)) {
@@ -160,17 +165,9 @@ export class Grid {
           pen.globalAlpha = muted ? 0.28 : 1;
           const radius = this.radius(velocity, cell, row);
           pen.beginPath();
-          pen.arc(x + cell / 2 + offset * (this.humanize ?? 1) * cell, y + row / 2, radius, 0, 2 * Math.PI);
+          pen.arc(x + this.shift(voice, step) * cell, y + row / 2, radius, 0, 2 * Math.PI);
           pen.fill();
         }
-      }
-      if (voice === this.voice) {
-        pen.globalAlpha = 1;
-        pen.strokeStyle = this.colors.chosen;
-        pen.lineWidth = 1.5;
-        pen.beginPath();
-        pen.roundRect(0.75, y + 0.25, this.width - 1.5, row - 0.5, 7);
-        pen.stroke();
       }
     });
     pen.globalAlpha = 1;
@@ -194,17 +191,16 @@ export class Grid {
       const [voice, column] = key.split(",").map(Number);
       const [x, cell] = this.x(column);
       const [y, row] = this.y(voice);
-      const { offset = 0 } = this.cells?.[voice][column] ?? {};
-      const middle = x + cell / 2 + offset * (this.humanize ?? 1) * cell;
+      const middle = x + this.shift(voice, column) * cell;
       const left = (1 - age) ** 2;
       const radius = this.radius(velocity, cell, row);
       const grow = this.calm.matches ? 1 : 1 + 0.9 * age;
       pen.fillStyle = this.colors.voices[voice];
-      pen.globalAlpha = 0.4 * left;
+      pen.globalAlpha = 0.5 * left;
       circle(pen, middle, y + row / 2, radius * 1.75 * grow);
-      pen.fillStyle = this.colors.head;
+      pen.fillStyle = this.colors.flash;
       pen.globalAlpha = left;
-      circle(pen, middle, y + row / 2, radius * 1.12);
+      circle(pen, middle, y + row / 2, radius * 0.95);
     }
     pen.globalAlpha = 1;
     return place !== null || this.flashes.size > 0;
@@ -222,11 +218,6 @@ export class Grid {
     box(pen, x + through * cell - 1, RULER - 5, 2, this.height - RULER + 5, 1);
     box(pen, x, RULER - 5, cell, 2.5, 1.2);
   }
-}
-
-/** The level above which a hit is played. */
-export function threshold(density, voiceDensity) {
-  return 1 - Math.min(Math.max(density + (voiceDensity - 0.5), 0), 1);
 }
 
 function box(pen, x, y, width, height, radius) {

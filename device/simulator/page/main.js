@@ -107,7 +107,8 @@ function showKnobs() {
 function showVoice(state) {
   if (!store.table) return;
   const { label, name } = store.table.voices[state.voice];
-  at("voice-caption").textContent = `${label} · ${soundName(state.sounds[state.voice] ?? name)}`;
+  const heard = state.sounds[state.voice] ?? name;
+  at("voice-caption").textContent = heard === name ? `Sound of ${label}` : `Sound of ${label}, now a ${soundName(heard)}`;
   at("face").style.setProperty("--tint", `var(--voice-${state.voice})`);
   voices.show(state);
 }
@@ -121,12 +122,12 @@ function showGrid(state) {
   const { positions } = state;
   if (!store.table || positions.density === undefined) return;
   grid.choose({
-    density: positions.density,
-    voiceDensity: positions.voice_density,
+    from: state.plays_from,
     mutes: positions.mute,
     length: whole("length", positions.length),
     voiceLengths: positions.voice_length.map((position) => whole("voice_length", position)),
     humanize: positions.humanize,
+    swing: positions.swing,
     voice: state.voice,
   });
 }
@@ -183,7 +184,7 @@ function takeHits(hits) {
 }
 
 store.watch("voice sounds positions", showVoice);
-store.watch("positions voice", showGrid);
+store.watch("positions voice plays_from", showGrid);
 store.watch("positions texts voice", showKnobs);
 store.watch("page", assign);
 store.watch("pattern", (state) => store.table && grid.take(state.pattern));
