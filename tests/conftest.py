@@ -49,7 +49,9 @@ def pytest_runtest_makereport(item, call):
     must_run = [name for name in MUST_RUN if item.get_closest_marker(name)]
     if os.environ.get("CI") and report.skipped and must_run and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} is marked {must_run[0]}: it must run in CI, but was skipped: {_reason(report)}"
+        report.longrepr = (
+            f"{item.nodeid} is marked {must_run[0]}: it must run in CI, but was skipped: {_reason(report)}"
+        )
     return report
 
 

@@ -92,7 +92,7 @@ def _read_cache(path: Path) -> dict[str, Windows] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {
                 split: Windows(file[f"{split}_cells"], file[f"{split}_style"], file[f"{split}_fill"])
                 for split in SPLITS
