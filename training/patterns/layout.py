@@ -66,16 +66,21 @@ class RhythmMap:
 def lay_out(model: RhythmVae, windows: Windows, side: int = SIDE) -> RhythmMap:
     """A map of the grooves in ``windows``; DataError when too few are worth a place."""
     pool = windows[_balanced(windows)]
+    _check(len(pool), side)
     latents = encode(model, pool)
     decoded = decode(model, latents, pool.style_vectors())
     good = worth_hearing(decoded)
-    if int(good.sum()) < side * side:
-        raise DataError(f"a map of {side} x {side} grooves needs {side * side} worth hearing, there are {good.sum()}")
+    _check(int(good.sum()), side)
     pool, latents, decoded = pool[good], latents[good], decoded[good]
     places = sound_features(decoded)
     node_pool = _settle(stretch(places, corners(places), side), places, corners(places))
     nodes = latents[node_pool]
     return RhythmMap(nodes, _affinity(nodes, latents, pool.style), node_pool, latents, pool.style)
+
+
+def _check(grooves: int, side: int) -> None:
+    if grooves < side * side:
+        raise DataError(f"a map of {side} x {side} grooves needs {side * side} worth hearing, there are {grooves}")
 
 
 def worth_hearing(decoded: FloatArray) -> BoolArray:

@@ -1,15 +1,14 @@
 """The rhythm VAE: a two-bar groove to a small latent and back to a field of levels, velocities and offsets.
 
-A pattern is read and written as eight *beats* of four steps. Every beat goes through the same weights, and
-blocks that mix beats with each other let a groove be told once and varied, not told eight times:
+Both bars go through the same weights, first and last; what they have in common and what changes from one to
+the other is settled between, in layers that see the whole pattern:
 
-    pattern -> 8 beats -> [mix beats, mix features] x n -> mean, log variance        encoder
-    latent  -> 8 beats -> [mix beats, mix features] x n -> level, velocity, offset   decoder
+    pattern -> 2 bars -> [read, residual block] -> joined -> residual blocks -> mean, log variance      encoder
+    latent  -> residual blocks -> 2 bars -> [residual block, write] -> level, velocity, offset          decoder
 
-(the mixing is that of MLP-Mixer, Tolstikhin et al. 2021). The latent is told relative to its style: the
-place a style usually has, its *centre*, is taken off after encoding and put back before decoding. So one
-latent means the same deviation in every style, and the STYLE knob moves the groove there. Only plain linear
-layers carry weights, so they quantize to int8.
+The latent is told relative to its style: the place a style usually has, its *centre*, is taken off after
+encoding and put back before decoding. So one latent means the same deviation in every style, and the STYLE
+knob moves the groove there. Only plain linear layers carry weights, so they quantize to int8.
 """
 
 from dataclasses import dataclass
@@ -18,13 +17,12 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from device.contract.pattern import STEPS, STEPS_PER_BEAT
+from device.contract.pattern import BARS, STEPS, STEPS_PER_BAR
 from device.contract.voices import VOICE_COUNT
 from device.errors import SettingError
 from training.patterns.labels import STYLES
 
-BEATS: Final = STEPS // STEPS_PER_BEAT
-BEAT_SIZE: Final = STEPS_PER_BEAT * VOICE_COUNT * 3
+BAR_SIZE: Final = STEPS_PER_BAR * VOICE_COUNT * 3
 LATENT_LIMIT: Final = 8.0  # latents are clamped to +-8: far beyond any groove, and it keeps everything finite
 OFFSET_SCALE: Final = 3.0  # brings offsets to the size of the other inputs
 
@@ -34,10 +32,10 @@ class ModelConfig:
     """Sizes of the model; a checkpoint carries them."""
 
     latent_size: int = 32
-    channels: int = 128  # of a beat
-    widening: int = 3  # hidden layers are that many times wider
-    encoder_blocks: int = 3
-    decoder_blocks: int = 3
+    bar_features: int = 256
+    hidden: int = 384
+    encoder_blocks: int = 2
+    decoder_blocks: int = 2
 
     def __post_init__(self) -> None:
         if not 1 <= self.latent_size <= 32:
@@ -45,21 +43,19 @@ class ModelConfig:
 
 
 class Block(nn.Module):
-    """Mix the beats of every feature, then the features of every beat; both added to what came in."""
+    """A residual block: it starts as a mere wire and learns what to add."""
 
-    def __init__(self, channels: int, widening: int) -> None:
+    def __init__(self, features: int) -> None:
         super().__init__()
-        self.beat_norm, self.feature_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
-        self.beats = nn.Sequential(nn.Linear(BEATS, 4 * BEATS), nn.ReLU(), nn.Linear(4 * BEATS, BEATS))
-        self.features = nn.Sequential(
-            nn.Linear(channels, widening * channels), nn.ReLU(), nn.Linear(widening * channels, channels)
-        )
+        self.norm = nn.LayerNorm(features)
+        self.inner, self.outer = nn.Linear(features, features), nn.Linear(features, features)
+        nn.init.zeros_(self.outer.weight)
+        nn.init.zeros_(self.outer.bias)
 
-    def forward(self, beats: Tensor) -> Tensor:
-        """(n, 8, channels) -> the same shape."""
-        beats = beats + self.beats(self.beat_norm(beats).transpose(1, 2)).transpose(1, 2)
-        mixed: Tensor = beats + self.features(self.feature_norm(beats))
-        return mixed
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., features) -> the same shape."""
+        wider: Tensor = x + self.outer(torch.relu(self.inner(self.norm(x))))
+        return wider
 
 
 class Encoder(nn.Module):
@@ -67,19 +63,20 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.read = nn.Linear(BEAT_SIZE, config.channels)
-        self.place = nn.Parameter(0.02 * torch.randn(BEATS, config.channels))
-        self.style = nn.Linear(len(STYLES), config.channels)
-        blocks = [Block(config.channels, config.widening) for _ in range(config.encoder_blocks)]
-        self.blocks = nn.Sequential(*blocks, nn.LayerNorm(config.channels))
-        self.head = nn.Linear(BEATS * config.channels, 2 * config.latent_size)
+        self.read = nn.Linear(BAR_SIZE, config.bar_features)
+        self.bar = Block(config.bar_features)
+        self.join = nn.Linear(BARS * config.bar_features + len(STYLES), config.hidden)
+        blocks = [Block(config.hidden) for _ in range(config.encoder_blocks)]
+        self.blocks = nn.Sequential(*blocks, nn.LayerNorm(config.hidden))
+        self.head = nn.Linear(config.hidden, 2 * config.latent_size)
 
     def forward(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Velocity and offset count as much as their level does; log variance stays within -10 .. 4."""
         level, velocity, offset = pattern[..., 0:1], pattern[..., 1:2], pattern[..., 2:3]
         cells = torch.cat([level, velocity * level, OFFSET_SCALE * offset * level], -1)
-        beats = self.read(cells.reshape(-1, BEATS, BEAT_SIZE)) + self.place + self.style(style).unsqueeze(1)
-        mean, log_var = self.head(self.blocks(beats).flatten(1)).chunk(2, 1)
+        bars = torch.relu(self.bar(self.read(cells.reshape(-1, BARS, BAR_SIZE))))
+        whole = self.blocks(self.join(torch.cat([bars.flatten(1), style], 1)))
+        mean, log_var = self.head(whole).chunk(2, 1)
         return mean, log_var.clamp(-10.0, 4.0)
 
 
@@ -88,17 +85,18 @@ class Decoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.channels = config.channels
-        self.spread = nn.Linear(config.latent_size + len(STYLES), BEATS * config.channels)
-        blocks = [Block(config.channels, config.widening) for _ in range(config.decoder_blocks)]
-        self.blocks = nn.Sequential(*blocks, nn.LayerNorm(config.channels))
-        self.write = nn.Linear(config.channels, BEAT_SIZE)
+        self.spread = nn.Linear(config.latent_size + len(STYLES), config.hidden)
+        blocks = [Block(config.hidden) for _ in range(config.decoder_blocks)]
+        self.blocks = nn.Sequential(*blocks, nn.LayerNorm(config.hidden))
+        self.part = nn.Linear(config.hidden, BARS * config.bar_features)
+        self.bar = nn.Sequential(Block(config.bar_features), nn.LayerNorm(config.bar_features))
+        self.write = nn.Linear(config.bar_features, BAR_SIZE)
 
     def forward(self, latent: Tensor, style: Tensor) -> Tensor:
         """Unbounded numbers, a sigmoid or tanh away from a pattern."""
-        beats = self.spread(torch.cat([latent, style], 1)).reshape(-1, BEATS, self.channels)
-        cells: Tensor = self.write(self.blocks(beats)).reshape(-1, STEPS, VOICE_COUNT, 3)
-        return cells
+        bars = self.part(self.blocks(self.spread(torch.cat([latent, style], 1))))
+        cells: Tensor = self.write(self.bar(bars.reshape(-1, BARS, self.write.in_features)))
+        return cells.reshape(-1, STEPS, VOICE_COUNT, 3)
 
 
 class RhythmVae(nn.Module):
