@@ -1,8 +1,9 @@
 """From nine mono voices to stereo: level and pan, drive, master, limiter, meters. Every gain is ramped.
 
-    voices -> level, pan -> (stems) -> sum -> drive -> master -> limiter -> out
+    voices -> level, pan -> (stems) -> sum -> drive -> master -> DC blocker -> limiter -> out
 
-Drive and limiter are odd functions of the sample (no even harmonics, no DC of their own) without memory.
+Drive and limiter are odd functions of the sample without memory; what DC a sound brings, or lopsided drums
+leave behind a bent curve, the blocker takes away: it subtracts a one-pole mean of everything below 5 Hz.
 The limiter leaves everything below KNEE as it is and bends the rest so that it never passes 1:
 
     1.0 |              . - ~ ~        |x| <= KNEE:  x
@@ -15,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from device.contract.pattern import FloatArray
 from device.contract.voices import VOICE_COUNT
 from device.engine.ramp import QUANTUM, Ramp
 from device.engine.records import Params
@@ -26,7 +28,9 @@ MASTER_GAIN: Final = 0.7  # of MASTER at UNITY: room for several voices at once
 MOST_DRIVE: Final = 5.0
 LEAST_PUSH: Final = 1e-3  # where tanh cannot be told from the identity in float32
 DRIVE_REFERENCE: Final = 0.4  # an amplitude that drive leaves alone: louder is pressed, softer is raised
+BLOCKED_HZ: Final = 5.0
 KNEE: Final = 0.75
+NOTHING: Final = 1e-6  # a remembered mean below this is forgotten once the voices are silent
 
 
 def level_gain(position: float) -> float:
@@ -64,11 +68,19 @@ class Mixer:
         self._voice_peaks, self._bus_peaks = self.peaks[:VOICE_COUNT], self.peaks[VOICE_COUNT:]
         self._bus = np.zeros((2, QUANTUM), np.float32)
         self._bus_transposed = self._bus.T
+        keep = math.exp(-2.0 * math.pi * BLOCKED_HZ / sample_rate)
+        powers = keep ** np.arange(1, QUANTUM + 1)
+        self._fall: FloatArray = powers.astype(np.float32)  # what is left of the mean after each frame
+        self._weights: FloatArray = ((1.0 - keep) / powers).astype(np.float32)
+        self._mean = np.zeros((2, 1), np.float32)  # at the end of the quantum
+        self._means = np.zeros((2, QUANTUM), np.float32)
+        self._last_means = self._means[:, -1:]
         self._folded = np.zeros((2, QUANTUM), np.float32)
         self._push = np.zeros(QUANTUM, np.float32)
         self._makeup = np.ones(QUANTUM, np.float32)
         self._leveled = np.zeros(VOICE_COUNT, np.float32)
         self._peak = np.zeros(2, np.float32)
+        self._peak_column = self._peak[:, None]
         self._shape_drive()
 
     def set(self, params: Params) -> None:
@@ -93,12 +105,17 @@ class Mixer:
         self._bus_gains.advance()
         if moved or self._bus_gains.moving:
             self._shape_drive()
+        if float(np.maximum.reduce(voices.peaks)) == 0.0 and self._forgot():
+            for buffer in (self._mean, self.stems, self.out):
+                buffer.fill(0.0)
+            return
         np.multiply(self._place_rows, voices.out, out=self.stems)
         np.add.reduce(self.stems, axis=1, out=self._bus)
         np.multiply(voices.peaks, self._levels.now, out=self._leveled)
         np.maximum(self._voice_peaks, self._leveled, out=self._voice_peaks)
         self._drive()
         np.multiply(self._bus, self._master_row, out=self._bus)
+        self._block_dc()
         self._limit()
         np.maximum(self._bus_peaks, self._peak, out=self._bus_peaks)
         np.copyto(self.out, self._bus_transposed)
@@ -110,6 +127,19 @@ class Mixer:
         np.multiply(self._bus, self._push, out=self._bus)
         np.tanh(self._bus, out=self._bus)
         np.multiply(self._bus, self._makeup, out=self._bus)
+
+    def _forgot(self) -> bool:
+        np.abs(self._mean, out=self._peak_column)
+        return float(np.maximum.reduce(self._peak)) < NOTHING
+
+    def _block_dc(self) -> None:
+        """bus - mean, with mean[n] = keep mean[n-1] + (1 - keep) bus[n], unrolled over the quantum as a sum."""
+        np.multiply(self._bus, self._weights, out=self._means)
+        np.add.accumulate(self._means, axis=1, out=self._means)
+        np.add(self._means, self._mean, out=self._means)
+        np.multiply(self._means, self._fall, out=self._means)
+        np.subtract(self._bus, self._means, out=self._bus)
+        np.copyto(self._mean, self._last_means)
 
     def _limit(self) -> None:
         """Bend what is above KNEE; below it this is the identity, so a soft quantum skips it."""

@@ -97,6 +97,13 @@ class Player:
         self.sound.append(out)
         return out
 
+    def stems(self, frames: int) -> FloatArray:
+        """Each voice (9, n, 2) of the next frames, before drive, master and limiter."""
+        out, stems = np.zeros((frames, 2), np.float32), np.zeros((VOICE_COUNT, frames, 2), np.float32)
+        self.engine.render(out, stems)
+        self.sound.append(out)
+        return stems
+
     def until(self, frame: int) -> FloatArray:
         return self.play(frame - self.engine.frame)
 
@@ -112,6 +119,15 @@ def new_player(slots: FloatArray = KIT, sounds: Sequence[Sound] | None = None) -
     for sound in kit_sounds() if sounds is None else sounds:
         made.tell(sound)
     return made
+
+
+def without_dc(audio: FloatArray) -> FloatArray:
+    """The DC blocker as its definition says, frame by frame: (n, 2) -> (n, 2)."""
+    keep, mean, out = np.exp(-2 * np.pi * 5.0 / RATE), np.zeros(2), np.zeros(audio.shape)
+    for frame, value in enumerate(audio.astype(np.float64)):
+        mean = keep * mean + (1 - keep) * value
+        out[frame] = value - mean
+    return out.astype(np.float32)
 
 
 def largest_step(audio: FloatArray) -> float:
