@@ -38,7 +38,10 @@ class Models:
     @classmethod
     def load(cls, bundle: Bundle) -> Self:
         """Load all four models and compare their tensors with the manifest. Raises ModelError."""
-        sessions = {name: _session(bundle, name) for name in bundle.manifest.models}
+        sessions = {
+            name: open_session(bundle.member(f"{name}.onnx"), f"{name} of {bundle.source}")
+            for name in bundle.manifest.models
+        }
         for name, session in sessions.items():
             _check_tensors(name, session, bundle.manifest.models[name])
         return cls(bundle, sessions)
@@ -142,8 +145,8 @@ def _check_input(name: str, tensor: Tensor, array: FloatArray) -> None:
         raise ModelError(f"{name} wants {tensor.name} as {wanted} finite numbers, got {array.shape}")
 
 
-def _session(bundle: Bundle, name: str) -> Any:
-    """An onnxruntime session for one model."""
+def open_session(model: bytes, what: str, *, optimized: bool = True) -> Any:
+    """An onnxruntime session as the device runs it; ``what`` names the model in errors. Raises ModelError."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -155,12 +158,12 @@ def _session(bundle: Bundle, name: str) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        return onnxruntime.InferenceSession(
-            bundle.member(f"{name}.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no common error of its own
-        raise ModelError(f"{name} of {bundle.source} cannot be loaded ({_first_line(error)}): {OTHER}") from error
+        raise ModelError(f"{what} cannot be loaded ({_first_line(error)}): {OTHER}") from error
 
 
 def _check_tensors(name: str, session: Any, model: Model) -> None:

@@ -1,0 +1,109 @@
+"""Int8 weights: static quantization with calibration on real data, of the layers that carry weights.
+
+Quantize-dequantize nodes, unsigned 8-bit activations, signed 7-bit weights per channel. Seven bits, because
+processors without VNNI add two 8-bit products in 16 bits and would clip: so every processor computes alike
+and golden outputs hold everywhere. Layers whose errors are heard (pitch, the last layer before a hit or a
+level) stay in fp32, as do those too small to matter.
+"""
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+
+from device.contract.pattern import FloatArray
+from device.errors import ModelError
+
+Feed = dict[str, FloatArray]
+SMALLEST: Final = 2048  # weights of a layer; below, int8 saves less than its scales cost
+# Layers of each model that stay in fp32, by the name of their weights.
+KEPT: Final = {
+    "rhythm_encoder": ("encoder.head",),
+    "rhythm_decoder": ("decoder.write",),
+    "sound_encoder": ("encoder.head.2",),
+    "sound_decoder": ("controller.last", "controller.average", "controller.pitches"),
+}
+LAYERS: Final = ("Gemm", "MatMul", "Conv")
+
+
+def quantized(name: str, graph: onnx.ModelProto, feeds: Iterable[Feed]) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """An int8 copy of a graph and the layers left in fp32. ``feeds`` are inputs to calibrate with."""
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        plain, prepared, result = (Path(folder) / f"{stage}.onnx" for stage in ("plain", "prepared", "int8"))
+        onnx.save(graph, plain)
+        quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+        loaded = onnx.load(prepared)
+        layers = weight_layers(loaded)
+        chosen = {node: weight for node, weight in layers.items() if not _kept(name, weight, loaded)}
+        if not chosen:
+            raise ModelError(f"{name} has no layer to quantize: export it with --fp32")
+        quantize_static(
+            str(prepared),
+            str(result),
+            _Reader(feeds),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_quantize=list(chosen),
+            op_types_to_quantize=list(LAYERS),
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
+        )
+        model = onnx.load(result)
+    kept = tuple(sorted({_layer(weight) for node, weight in layers.items() if node not in chosen}))
+    return model, kept
+
+
+def weight_layers(graph: onnx.ModelProto) -> dict[str, str]:
+    """Node name -> weight name of every layer with trained weights (constant tables are none)."""
+    weights = {tensor.name: int(np.prod(tensor.dims)) for tensor in graph.graph.initializer}
+    return {
+        node.name: node.input[1]
+        for node in graph.graph.node
+        if node.op_type in LAYERS and node.input[1] in weights and _is_layer(node.input[1])
+    }
+
+
+def _is_layer(weight: str) -> bool:
+    return any(part in weight for part in (".encoder.", ".decoder.", ".controller."))
+
+
+def _kept(name: str, weight: str, graph: onnx.ModelProto) -> bool:
+    size = next(int(np.prod(tensor.dims)) for tensor in graph.graph.initializer if tensor.name == weight)
+    return size < SMALLEST or any(f".{layer}." in weight for layer in KEPT[name])
+
+
+def _layer(weight: str) -> str:
+    return weight.removeprefix("model.").removesuffix(".weight")
+
+
+class _Reader:
+    """Hands the calibration inputs out one by one, as onnxruntime asks for them."""
+
+    def __init__(self, feeds: Iterable[Feed]) -> None:
+        self._feeds = iter(feeds)
+
+    def get_next(self) -> Feed | None:
+        return next(self._feeds, None)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """onnxruntime's quantizer speaks through the root logger; what matters it raises."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
