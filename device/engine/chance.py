@@ -15,23 +15,25 @@ It is a function of (seed, bar, step in the bar, voice): any bar can be repeated
 import math
 from typing import Final
 
-from device.contract.pattern import STEPS_PER_BAR
+import numpy as np
+
+from device.contract.pattern import STEPS_PER_BAR, FloatArray
 from device.contract.voices import VOICE_COUNT
 
 STEEPNESS: Final = 2.0  # threshold = -STEEPNESS * logit(density)
 FAINTEST: Final = 0.01  # a lower level is no wish of the model's
 MOST_TEMPERATURE: Final = 1.5
 NEVER: Final = -math.inf
-_SURE: Final = 10.0  # |logit| of a level of 1
+_LEAST: Final = 1.0 / (1.0 + math.exp(10.0))  # a level of 1 is read as 1 - _LEAST, a logit of 10
 _FLOOR: Final = math.log(FAINTEST / (1.0 - FAINTEST)) - 1e-6  # a hair below, so that FAINTEST itself plays
 _MASK: Final = 0xFFFFFFFFFFFFFFFF
 
 
-def logit(level: float) -> float:
-    """Level 0..1 on the logit scale, -10..10; a level below a thousandth can never play."""
-    if level < 0.1 * FAINTEST:
-        return NEVER
-    return _SURE if level >= 1.0 else min(math.log(level / (1.0 - level)), _SURE)
+def logits(levels: FloatArray) -> list[list[float]]:
+    """Levels (32, 9) 0..1 on the logit scale, -10..10; a level below a thousandth can never play."""
+    inner = np.clip(levels.astype(np.float64), _LEAST, 1.0 - _LEAST)
+    rows: list[list[float]] = np.where(levels < 0.1 * FAINTEST, NEVER, np.log(inner / (1.0 - inner))).tolist()
+    return rows
 
 
 def _share(density: float) -> float:

@@ -53,7 +53,9 @@ def playable(params: Params, before: Params) -> Params:
     for entry in fields(Params):
         low, high = _RANGES.get(entry.name, (0.0, 1.0))
         value, last = getattr(params, entry.name), getattr(before, entry.name)
-        if isinstance(value, tuple):
+        if value == last:  # most of them, most of the time; what is no number never equals
+            flat.append(last)
+        elif isinstance(value, tuple):
             flat.append(tuple(_within(v, was, low, high) for v, was in zip(value, last, strict=True)))
         else:
             flat.append(_within(value, last, low, high))

@@ -57,6 +57,7 @@ class Mixer:
     """Mixes one quantum at a time; ``stems`` (2, 9, QUANTUM) and ``out`` (QUANTUM, 2) hold the newest."""
 
     def __init__(self, sample_rate: int, params: Params) -> None:
+        self._placed = (params.level, params.pan)
         self._places = Ramp(_place_gains(params), RAMP_SECONDS, sample_rate)
         self._bus_gains = Ramp(_bus_gains(params), RAMP_SECONDS, sample_rate)
         self._levels = Ramp([level_gain(level) for level in params.level], RAMP_SECONDS, sample_rate)
@@ -85,9 +86,11 @@ class Mixer:
 
     def set(self, params: Params) -> None:
         """Take new parameters: ramped from the next quantum on."""
-        self._places.aim(_place_gains(params))
+        if (params.level, params.pan) != self._placed:
+            self._placed = (params.level, params.pan)
+            self._places.aim(_place_gains(params))
+            self._levels.aim([level_gain(level) for level in params.level])
         self._bus_gains.aim(_bus_gains(params))
-        self._levels.aim([level_gain(level) for level in params.level])
 
     def _shape_drive(self) -> None:
         """Fill push and makeup for this quantum; see ``_drive``."""

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from device.contract.pattern import LEVEL, OFFSET, STEPS_PER_BAR, VELOCITY, PatternGrid
+from device.contract.pattern import STEPS_PER_BAR, PatternGrid
 from device.contract.voices import VOICE_COUNT
 from device.engine import chance
 from device.engine.records import Params, Pattern, When
@@ -43,18 +43,20 @@ class _Sheet:
     def __init__(self, grid: PatternGrid, ident: int, from_step: int) -> None:
         self.ident = ident
         self.from_step = from_step
-        cells: list[list[list[float]]] = grid.cells.tolist()
-        self.logits = [[chance.logit(cell[LEVEL]) for cell in row] for row in cells]
-        self.velocities = [[cell[VELOCITY] for cell in row] for row in cells]
-        self.offsets = [[cell[OFFSET] for cell in row] for row in cells]
-        self.even = [_even(cells, voice) for voice in range(VOICE_COUNT)]
+        self.logits = chance.logits(grid.levels)
+        self.velocities: list[list[float]] = grid.velocities.tolist()
+        self.offsets: list[list[float]] = grid.offsets.tolist()
+        self.even = _even(grid)
 
 
-def _even(cells: list[list[list[float]]], voice: int) -> float:
-    """The velocity a machine would play this voice with: the mean, weighed by how much each hit is wanted."""
-    wanted = sum(row[voice][LEVEL] for row in cells)
-    total = sum(row[voice][LEVEL] * row[voice][VELOCITY] for row in cells)
-    return total / wanted if wanted > chance.FAINTEST else PLAIN_VELOCITY
+def _even(grid: PatternGrid) -> list[float]:
+    """The velocity a machine would play each voice with: the mean, weighed by how much each hit is wanted."""
+    wanted = grid.levels.sum(0).tolist()
+    total = (grid.levels * grid.velocities).sum(0).tolist()
+    return [
+        all_of_it / weight if weight > chance.FAINTEST else PLAIN_VELOCITY
+        for all_of_it, weight in zip(total, wanted, strict=True)
+    ]
 
 
 class Sequencer:

@@ -69,6 +69,7 @@ class Voices:
         self._fade_frames = max(round(FADE_SECONDS * sample_rate), 1)
         self._sounds: list[Sound | None] = [None] * VOICE_COUNT
         self._follow = params.follow
+        self._decay = params.decay
         self._damping = Ramp([decay_rate(d, sample_rate) for d in params.decay], DECAY_RAMP_SECONDS, sample_rate)
         # one entry per sounding stream, in the first ``len(self._voice)`` rows
         self._voice: list[int] = []
@@ -81,7 +82,7 @@ class Voices:
         self._at = np.zeros((_STREAMS, 1), np.int64)  # where the quantum begins in the samples
         self._gain = np.zeros((_STREAMS, 1), np.float32)
         self._row_voice = np.zeros(_STREAMS, np.intp)
-        self._left = np.zeros((_STREAMS, 1), np.float64)
+        self._left = np.zeros((_STREAMS, 1), np.float32)  # frames until the fade reaches 0
         # scratch
         self.out = np.zeros((VOICE_COUNT, QUANTUM), np.float32)
         self.peaks = np.zeros(VOICE_COUNT, np.float32)  # of the quantum
@@ -105,7 +106,9 @@ class Voices:
     def set(self, params: Params) -> None:
         """Take new parameters; decay is ramped, follow counts for the next hit."""
         self._follow = params.follow
-        self._damping.aim([decay_rate(decay, self._sample_rate) for decay in params.decay])
+        if params.decay != self._decay:
+            self._decay = params.decay
+            self._damping.aim([decay_rate(decay, self._sample_rate) for decay in params.decay])
 
     @staticmethod
     def check(sound: Sound) -> None:
@@ -220,7 +223,7 @@ class Voices:
             np.multiply(prefix.sound, prefix.gain, out=prefix.sound)
             np.copyto(prefix.gain_after, prefix.gain)
         if self._first_fade < quantum + QUANTUM:
-            np.multiply(prefix.left, 1.0 / self._fade_frames, out=prefix.row_left, casting="same_kind")
+            np.multiply(prefix.left, 1.0 / self._fade_frames, out=prefix.row_left)
             np.add(prefix.row_left, self._countdown, out=prefix.curve)
             np.clip(prefix.curve, 0.0, 1.0, out=prefix.curve)
             np.multiply(prefix.curve, -2.0, out=prefix.smooth)  # x * x * (3 - 2 x)
@@ -265,7 +268,7 @@ class _Prefix:
     def __init__(self, voices: Voices, count: int) -> None:
         self.at: npt.NDArray[np.int64] = voices._at[:count]
         self.gain: FloatArray = voices._gain[:count]
-        self.left: npt.NDArray[np.float64] = voices._left[:count]
+        self.left: FloatArray = voices._left[:count]
         self.row_voice: npt.NDArray[np.intp] = voices._row_voice[:count]
         self.row_factor: FloatArray = voices._row_factor[:count]
         self.row_factor_flat: FloatArray = voices._row_factor[:count, 0]
