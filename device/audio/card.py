@@ -2,11 +2,15 @@
 
     playing --error--> away (silent, paced) --found again--> playing
 
-A card driver only says how to open a card and how to play a block; coming and going is here.
+A card driver only says how to open a card and how to play a block; coming and going is here. A "card" that
+takes blocks much faster than they last (ALSA's null and file plugins) has no clock, and is paced by ours.
 """
 
+import contextlib
+import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from device.audio.pace import Pace
@@ -16,6 +20,21 @@ from device.errors import AudioError
 
 FIRST_SEEK_SECONDS: Final = 0.5
 LONGEST_SEEK_SECONDS: Final = 5.0
+CLOCK_BLOCKS: Final = 100  # after so many it is known whether the card has a clock
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep a C library from writing to standard error while a card is opened: our error says it all."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class Card(Protocol):
@@ -47,14 +66,17 @@ class CardSink:
         self._seek = seek
         self._form = form
         self._now = now
-        self._pace: Pace | None = None  # while the card is away
+        self._pace: Pace | None = None  # while the card is away or has no clock
+        self._blocks = 0  # since the card was opened
+        self._opened = now()
         self._missed = 0  # underruns of cards that are gone
         self._pause_seconds = FIRST_SEEK_SECONDS
         self._next_seek = 0.0
         until = now() + wait_seconds
         while True:
             try:
-                self._card: Card | None = seek()
+                with quiet():
+                    self._card: Card | None = seek()
                 break
             except AudioError:
                 if now() >= until:
@@ -77,14 +99,26 @@ class CardSink:
             assert self._pace is not None
             return self._pace.step()
         try:
-            return self._card.play(block)
+            queued = self._card.play(block)
         except AudioError:
             self._lose()
             return 0
+        if self._blocks < CLOCK_BLOCKS:
+            self._judge(len(block))
+        return queued if self._pace is None else self._pace.step()
+
+    def _judge(self, frames: int) -> None:
+        """Once, soon after a card was opened: does it take blocks no faster than they last?"""
+        if self._blocks == 0:
+            self._opened = self._now()
+        self._blocks += 1
+        lasted = self._blocks * frames / self._form.sample_rate
+        if self._blocks == CLOCK_BLOCKS and self._now() - self._opened < lasted / 2:
+            self._pace = Pace(self._form.sample_rate, self._form.block_frames)
 
     def _lose(self) -> None:
         assert self._card is not None
-        self._missed += self._card.underruns + 1
+        self._missed = self.underruns + 1
         self._card.close()
         self._card = None
         self._pace = Pace(self._form.sample_rate, self._form.block_frames)
@@ -93,7 +127,8 @@ class CardSink:
 
     def _find(self) -> None:
         try:
-            self._card = self._seek()
+            with quiet():
+                self._card = self._seek()
         except AudioError:
             self._pause_seconds = min(2 * self._pause_seconds, LONGEST_SEEK_SECONDS)
             self._next_seek = self._now() + self._pause_seconds
@@ -101,12 +136,11 @@ class CardSink:
         assert self._pace is not None
         self._missed += self._pace.underruns
         self._pace = None
+        self._blocks = 0
 
     def close(self) -> None:
         """Let the card go; idempotent."""
         if self._card is not None:
-            self._missed += self._card.underruns
-            self._card.close()
-            self._card = None
-            self._pace = Pace(self._form.sample_rate, self._form.block_frames)
+            self._lose()
+            self._missed -= 1
             self._next_seek = float("inf")

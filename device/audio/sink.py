@@ -86,9 +86,9 @@ def _automatic(form: Format) -> tuple[Sink, str]:
         try:
             sink = _opener(name)("", form)
         except AudioError as error:
-            said.append(f"{name}: {error}")
+            said.append(str(error).partition(": ")[0])  # the reason without the way out, which is taken here
         else:
-            return sink, "; ".join([*said, f"so the sound goes to {sink.name}"]) if said else f"{name} was found"
+            return sink, f"{name}, because {' and '.join(said)}" if said else f"{name} was found"
     raise AudioError("no sink could be opened: " + "; ".join(said))
 
 
