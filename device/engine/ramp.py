@@ -33,6 +33,7 @@ class Ramp:
         self._step = np.zeros_like(self.now)
         self._now_column, self._step_column = self.now[:, None], self._step[:, None]
         self._quanta = quanta(seconds, sample_rate)
+        self._aimed = tuple(values)
         self._left = 0
         self._flat = True  # rows hold the one value throughout
 
@@ -43,8 +44,12 @@ class Ramp:
 
     def aim(self, values: Sequence[float]) -> None:
         """Walk to these values from the next quantum on."""
+        aimed = tuple(values)
+        if aimed == self._aimed:
+            return
+        self._aimed = aimed
         target = self._target
-        for index, value in enumerate(values):
+        for index, value in enumerate(aimed):
             target[index] = value
         np.subtract(target, self.now, out=self._step)
         if not self._step.any():
