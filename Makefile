@@ -61,7 +61,7 @@ $(VENV)/.stamp-venv:
 	@touch $@
 
 $(VENV)/.stamp-play: $(VENV)/.stamp-venv $(NEEDS)
-	@echo "installing what the instrument needs (once; under 100 MB)"
+	@echo "installing what the instrument needs (once; less than 100 MB to fetch)"
 	@$(PIP) --editable '.[desktop]'
 	@touch $@
 
