@@ -67,7 +67,7 @@ def unpack(data: bytes | memoryview, what: str) -> dict[str, memoryview]:
     """
     view = memoryview(data)
     if bytes(view[:4]) not in (b"PK\x03\x04", b"PK\x05\x06"):
-        raise BundleError(f"{what} is not a zip archive: choose a .latido file or {AGAIN}")
+        raise BundleError(f"{what} is no bundle (not a zip archive): choose a .latido file")
     if len(view) < _END.size or bytes(view[-_END.size :][:4]) != b"PK\x05\x06":
         raise BundleError(f"{what} is cut short or has something appended: {AGAIN}")
     _, _, _, _, count, size, at, _ = _END.unpack(view[-_END.size :])

@@ -7,13 +7,14 @@ It names every other member with its size and SHA-256, so whoever trusts the byt
 import itertools
 import math
 import re
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from device import __version__
-from device.contract.pattern import STEPS
+from device.contract.pattern import GRID_SHAPE, STEPS
 from device.contract.voices import SOUND_CLASSES, VOICES
 from device.errors import BundleError
 
@@ -28,6 +29,7 @@ FILL: Final = "fill"  # the last style: no style of its own, but the wish for a 
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=40)]
+MemberName = Annotated[str, Meta(pattern=r"^[a-z0-9_.]+$", max_length=40)]
 Size = Annotated[int, Meta(ge=1, le=256)]
 Rate = Annotated[int, Meta(ge=8000, le=192000)]
 Frames = Annotated[int, Meta(ge=256, le=1 << 18)]
@@ -96,7 +98,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[Name, Model]
     parity: tuple[Parity, ...]
     metrics: dict[Name, Numbers]  # "rhythm" and "sound": what their trainings measured
-    members: dict[str, Member]
+    members: dict[MemberName, Member]
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
@@ -119,8 +121,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BundleError(
                 f"bundle has noise of {self.noise.frames} frames and sounds of {self.frames}: export it again"
             )
+        sizes = Sizes(len(self.styles), self.rhythm_size, self.sound_size, self.frames, self.noise.bands)
         for name, model in self.models.items():
-            wanted = tensors(name, self)
+            wanted = tensors(name, sizes)
             if (model.inputs, model.outputs) != wanted or set(model.tolerances) != {t.name for t in model.outputs}:
                 raise BundleError(f"tensors of {name} are not what the bundle's sizes ask for: export it again")
         measured = itertools.chain.from_iterable(
@@ -130,12 +133,23 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BundleError("bundle reports a quality that is not a number: export it again")
 
 
-def tensors(model: str, sizes: Manifest) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What the shapes of all tensors follow from; the other sizes are fixed by the contract."""
+
+    styles: int
+    rhythm_size: int
+    sound_size: int
+    frames: int
+    bands: int
+
+
+def tensors(model: str, sizes: Sizes) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Inputs and outputs of one of the four models: names and shapes are part of the contract."""
-    pattern = Tensor("pattern", (0, sizes.steps, len(sizes.voices), 3))
-    style = Tensor("style", (0, len(sizes.styles)))
+    pattern = Tensor("pattern", (0, *GRID_SHAPE))
+    style = Tensor("style", (0, sizes.styles))
     audio = Tensor("audio", (0, sizes.frames))
-    sound_class = Tensor("sound_class", (0, len(sizes.sound_classes)))
+    sound_class = Tensor("sound_class", (0, len(SOUND_CLASSES)))
     rhythm, sound = sizes.rhythm_size, sizes.sound_size
     return {
         "rhythm_encoder": ((pattern, style), (Tensor("mean", (0, rhythm)), Tensor("log_var", (0, rhythm)))),
@@ -146,7 +160,7 @@ def tensors(model: str, sizes: Manifest) -> tuple[tuple[Tensor, ...], tuple[Tens
                 Tensor("latent", (0, sound)),
                 sound_class,
                 Tensor("intensity", (0, 1)),
-                Tensor("noise", (1, sizes.noise.bands, sizes.noise.frames)),
+                Tensor("noise", (1, sizes.bands, sizes.frames)),
             ),
             (audio,),
         ),

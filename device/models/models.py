@@ -20,6 +20,7 @@ from device.models.background import SoundWish
 from device.models.tune import finished
 
 OTHER: Final = "choose another bundle or export this one again"
+MOST_SEMITONES: Final = 48.0
 CLIP_ROOM: Final = 1e-3  # what rounding may add to a range
 
 
@@ -70,13 +71,18 @@ class Models:
 
         Raises ModelError for an unknown class, a latent of another size, or a model gone wrong.
         """
-        count = len(wish.intensities)
-        if count < 1 or not abs(wish.semitones) <= 48.0:
-            raise ModelError(f"a sound needs 1 intensity or more and -48..48 semitones, got {count}, {wish.semitones}")
-        latent = np.repeat(_row(wish.latent), count, 0)
-        intensity = np.clip(np.asarray(wish.intensities, np.float32), 0.0, 1.0)[:, None]
-        inputs = {"latent": latent, "sound_class": self._one_hot(wish.sound_class, count), "intensity": intensity}
-        (audio,) = self.run("sound_decoder", inputs | {"noise": self._noise})
+        if not wish.intensities or not abs(wish.semitones) <= MOST_SEMITONES:
+            raise ModelError(
+                f"a sound needs an intensity and at most {MOST_SEMITONES:g} semitones up or down, "
+                f"got {len(wish.intensities)} and {wish.semitones}"
+            )
+        latent, sound_class = _row(wish.latent), self._one_hot(wish.sound_class)
+        layers = []
+        for intensity in wish.intensities:  # one by one: a batch is no quicker and takes its multiple of memory
+            hit = np.full((1, 1), min(max(intensity, 0.0), 1.0), np.float32)
+            inputs = {"latent": latent, "sound_class": sound_class, "intensity": hit, "noise": self._noise}
+            layers.append(self.run("sound_decoder", inputs)[0])
+        audio = np.concatenate(layers)
         if np.abs(audio).max() > 1.0 + CLIP_ROOM:
             raise ModelError(f"sound_decoder gives samples of {np.abs(audio).max():.3g}, louder than 1: {OTHER}")
         return finished(audio, wish.semitones)
@@ -90,7 +96,7 @@ class Models:
         if not np.isfinite(sound).all() or np.abs(sound).max() == 0.0:
             raise ModelError("a sound of silence, or with values that are not numbers, cannot be encoded")
         sound /= np.abs(sound).max()
-        mean, _ = self.run("sound_encoder", {"audio": sound, "sound_class": self._one_hot(sound_class, 1)})
+        mean, _ = self.run("sound_encoder", {"audio": sound, "sound_class": self._one_hot(sound_class)})
         return np.asarray(mean[0])
 
     def verify(self) -> dict[str, float]:
@@ -126,11 +132,11 @@ class Models:
             raise ModelError(f"{name} gives values that are not numbers: {OTHER}")
         return tuple(outputs)
 
-    def _one_hot(self, sound_class: str, count: int) -> FloatArray:
+    def _one_hot(self, sound_class: str) -> FloatArray:
         if sound_class not in self._classes:
             raise ModelError(f"no sound class {sound_class!r}: the bundle has {', '.join(self._classes)}")
-        row = np.zeros((count, len(self._classes)), np.float32)
-        row[:, self._classes[sound_class]] = 1.0
+        row = np.zeros((1, len(self._classes)), np.float32)
+        row[0, self._classes[sound_class]] = 1.0
         return row
 
 
