@@ -255,7 +255,7 @@ class PanelServer:
         self._pages.add(outbox)
         down: set[str] = set()
         try:
-            await _both(self._say(websocket, outbox), self._hear(websocket, outbox, down))
+            await _both(self._say(websocket, outbox), self._hear(websocket, down))
         finally:
             self._pages.discard(outbox)
             for button in down:  # a page that goes away lets go
@@ -266,7 +266,7 @@ class PanelServer:
             message = await outbox.take()
             await websocket.send_text((message or self._everything()).decode())
 
-    async def _hear(self, websocket: WebSocket, outbox: _Outbox, down: set[str]) -> None:
+    async def _hear(self, websocket: WebSocket, down: set[str]) -> None:
         while True:
             received = await websocket.receive()
             if received["type"] == "websocket.disconnect":
@@ -276,7 +276,7 @@ class PanelServer:
             try:
                 event = protocol.understand(message, time.monotonic_ns())
             except SettingError as error:
-                outbox.put(protocol.error(str(error)))
+                await websocket.send_text(protocol.error(str(error)).decode())  # a page that floods waits for itself
                 continue
             if isinstance(event, ButtonPressed):
                 down.add(event.button)

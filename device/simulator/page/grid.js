@@ -35,7 +35,7 @@ export class Grid {
     const read = (name) => style.getPropertyValue(name).trim();
     this.colors = {
       cell: read("--cell"), beat: read("--cell-beat"), line: read("--line"), ink: read("--ink"), soft: read("--soft"),
-      head: read("--head"), flash: read("--flash"), chosen: read("--raise"),
+      head: read("--head"), flash: read("--flash"), core: Number(read("--flash-core")) || 1, chosen: read("--raise"),
       voices: Array.from({ length: 9 }, (_, index) => read(`--voice-${index}`)),
     };
     this.dirty = true;
@@ -198,9 +198,11 @@ export class Grid {
       pen.fillStyle = this.colors.voices[voice];
       pen.globalAlpha = 0.5 * left;
       circle(pen, middle, y + row / 2, radius * 1.75 * grow);
+      pen.globalAlpha = 1 - age;
+      circle(pen, middle, y + row / 2, radius * 1.12);
       pen.fillStyle = this.colors.flash;
       pen.globalAlpha = left;
-      circle(pen, middle, y + row / 2, radius * 0.95);
+      circle(pen, middle, y + row / 2, radius * this.colors.core);
     }
     pen.globalAlpha = 1;
     return place !== null || this.flashes.size > 0;

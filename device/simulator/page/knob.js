@@ -35,6 +35,7 @@ export class Knob {
   constructor(place, hand) {
     this.hand = hand;
     this.entry = null;
+    this.text = "";
     this.shown = 0;
     this.turnedAt = -Infinity;
     this.element = document.createElement("div");
@@ -90,8 +91,9 @@ export class Knob {
 
   /** What the instrument says; the hand goes first while it turns. */
   show(position, text) {
-    if (text !== undefined && this.value.textContent !== text) {
-      this.value.textContent = text;
+    if (text !== undefined && this.text !== text) {
+      this.text = text;
+      this.value.textContent = text.replace("semitones", "st");
       this.element.setAttribute("aria-valuetext", text);
     }
     if (!this.drag && performance.now() - this.turnedAt > TRUST_MS) this.draw(position);

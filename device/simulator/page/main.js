@@ -189,7 +189,11 @@ store.watch("positions texts voice", showKnobs);
 store.watch("page", assign);
 store.watch("pattern", (state) => store.table && grid.take(state.pattern));
 store.watch("lights", (state) => keys.light(state.lights));
-store.watch("message", (state) => showMessage(state.message));
+let saidLast = "";
+store.watch("message", ({ message }) => {
+  if (message !== saidLast) showMessage(message); // a page that comes back is told everything again
+  saidLast = message;
+});
 store.watch("style", (state) => (at("style").textContent = state.style || " "));
 store.watch("tempo", (state) => (at("tempo").textContent = state.tempo.toFixed(1)));
 store.watch("audio", (state) => {

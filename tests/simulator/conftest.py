@@ -1,0 +1,78 @@
+"""The real thing: an audio process, a control loop with the factory's models, the server, and a Chromium."""
+
+import contextlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from device.audio.launch import AudioHost
+from device.control.control import Control, Spaces
+from device.control.run import Instrument, health_of
+from device.models.background import Background
+from device.models.library import find_bundle
+from device.models.models import Models
+from device.simulator.listener import listen
+from device.simulator.server import PanelServer
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from simulator_kit import Panel, until
+
+
+@pytest.fixture(scope="session")
+def models():
+    """The factory's; loaded in a thread, as onnxruntime sets the loading thread to treat denormals as zero."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: Models.load(find_bundle(None))).result()
+
+
+@pytest.fixture(scope="module")
+def start(models, tmp_path_factory):
+    """start(sink) gives a Panel; it ends with the module."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(sink="browser", port=0):
+            host = stack.enter_context(AudioHost(tmp_path_factory.mktemp("run"), sink))
+            link = host.connect()
+            worker = stack.enter_context(Background(models))
+            spaces = Spaces(models.maps, tuple(models.manifest.styles), models.bundle.ident)
+            control = Control(spaces, worker, link, health=health_of(host))
+            stack.enter_context(Instrument(control, host))
+            server = stack.enter_context(PanelServer(control, listen(port), lambda: host.pcm))
+            until(lambda: control.view.frame)
+            return Panel(control, host, server)
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def panel(start):
+    return start()
+
+
+CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium; tests that want it carry the mark ``browser``."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = next((path for path in CHROMIUM if Path(path).exists()), None)
+    if path is None:
+        pytest.skip(f"no Chromium at {', '.join(CHROMIUM)}: apt install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
