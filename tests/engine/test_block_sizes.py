@@ -101,7 +101,7 @@ commands = st.one_of(
 streams = st.lists(st.builds(Stamped, commands, st.integers(1, 99), frames), max_size=25)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(streams, st.lists(st.integers(1, 700), min_size=1, max_size=20))
 def test_any_stream_of_commands_sounds_the_same_for_any_blocks(stream, sizes):
     stream = [Stamped(Pattern(BUSY)), Stamped(Params(tempo_bpm=300.0)), Stamped(Transport(Action.START)), *stream]
