@@ -17,13 +17,16 @@ from device.engine.engine import Engine
 from device.engine.records import Action, Command, Hit, Params, Pattern, Sound, Stamped, Transport
 
 HIGHEST_PRIORITY: Final = 70  # below the kernel's own threads
+NICE: Final = -11
 LOCK_CURRENT, LOCK_FUTURE, LOCK_ON_FAULT = 1, 2, 4  # mlockall: pages stay once touched, untouched ones cost nothing
 
 
 def claim() -> str:
     """Ask for both, once all memory is there; returns what was granted in words."""
-    priority = _first_in_line()
-    line = f"SCHED_FIFO {priority}" if priority else "ordinary scheduling (RLIMIT_RTPRIO is 0)"
+    if priority := _first_in_line():
+        line = f"SCHED_FIFO {priority}"
+    else:
+        line = f"{'nice ' + str(NICE) if _nice() else 'ordinary scheduling'} (RLIMIT_RTPRIO grants no SCHED_FIFO)"
     return f"{line}, memory {'locked' if _lock_memory() else 'not locked'}"
 
 
@@ -37,6 +40,14 @@ def _first_in_line() -> int:
     except OSError:
         return 0
     return priority
+
+
+def _nice() -> bool:
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    except OSError:
+        return False
+    return True
 
 
 def _lock_memory() -> bool:

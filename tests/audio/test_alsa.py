@@ -1,7 +1,9 @@
-"""The ALSA sink over the real alsa-lib, with its file plugin for a card: every frame it took can be read."""
+"""The ALSA sink over the real alsa-lib: its file plugin for a card, whose frames can be read, and a paced card of ours."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ pytestmark = pytest.mark.alsa
 CONFIG = """
 pcm.capture {{ type file; slave.pcm {{ type null }}; file "{folder}/card.raw"; format "raw" }}
 pcm.silent {{ type null }}
-ctl.silent {{ type hw; card 0 }}
+pcm_type.paced {{ lib "{folder}/libpaced.so" }}
+pcm.paced {{ type paced; file "{folder}/card.raw"; pulled "{folder}/card.pulled" }}
 """
 PLAY = """
 import sys
@@ -34,6 +37,44 @@ for number in range(150):
 sink.close()
 sink.close()
 print(sink.name, sink.latency_ms, sink.underruns)
+"""
+
+
+PULL = """
+import sys, time
+import numpy as np
+from pathlib import Path
+from device.audio.alsa import open_sink
+from device.audio.sink import Format
+folder = Path(sys.argv[1])
+sink = open_sink("paced", Format(44100, 128, folder))
+block = np.full((128, 2), 0.5, np.float32)
+
+def play(seconds):
+    started = time.monotonic()
+    for _ in range(round(seconds * 44100 / 128)):
+        sink.write(block)
+    return time.monotonic() - started
+
+assert play(1.0) > 0.9  # the card paces us
+dry = sink.underruns
+time.sleep(0.1)  # ten times what the queue holds
+play(0.1)
+assert sink.underruns > dry, "an underrun was not counted"
+(folder / "card.pulled").touch()
+play(0.05)
+size = (folder / "card.raw").stat().st_size
+assert play(1.0) > 0.9  # the clock paces us
+assert (folder / "card.raw").stat().st_size == size
+(folder / "card.pulled").unlink()
+for _ in range(100):
+    play(0.1)
+    if (folder / "card.raw").stat().st_size > size:
+        break
+else:
+    sys.exit("the card was not found again")
+sink.close()
+print(sink.name)
 """
 
 
@@ -68,6 +109,21 @@ def test_every_block_reaches_the_card_after_a_queue_of_silence(alsa, tmp_path):
     np.testing.assert_array_equal(frames[:, 0], frames[:, 1])
     blocks = frames[2 * 128 :, 0].reshape(-1, 128)
     np.testing.assert_array_equal(blocks, np.rint(np.arange(150)[:, None] / 150 * 32767) + np.zeros((1, 128)))
+
+
+def test_a_card_that_runs_dry_or_is_pulled_out_is_counted_and_plays_again(alsa, tmp_path):
+    source = Path(__file__).with_name("paced_card.c")
+    compiler = [shutil.which("gcc") or "gcc", "-shared", "-fPIC", "-DPIC", "-Wall", "-Werror"]
+    subprocess.run([*compiler, "-o", str(tmp_path / "libpaced.so"), str(source), "-lasound"], check=True)
+    played = alsa("-c", PULL, str(tmp_path))
+    assert played.stderr == ""
+    assert played.stdout == "alsa paced\n"
+    frames = np.fromfile(tmp_path / "card.raw", "<i4").reshape(-1, 2)  # the card takes 32 bits only
+    assert set(np.unique(frames)) == {0, 1073741760}
+    begun = np.flatnonzero((frames[1:, 0] != 0) & (frames[:-1, 0] == 0)) + 1
+    assert len(begun) >= 3  # start, underrun, plugged in again
+    for start in begun:
+        assert not frames[start - 2 * 128 : start].any()  # each time on a full queue
 
 
 @pytest.mark.parametrize("device", ["Nope", "hw:CARD=Nope"])
