@@ -113,7 +113,7 @@ class Control:
         self._asked: tuple[object, ...] = ()
         self.health = health or AudioHealth()
         self._attach(Delivery(link))
-        self.view = View()
+        self.view = self._shown(0)
 
     # -- links ---------------------------------------------------------------------------------------
 

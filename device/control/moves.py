@@ -71,9 +71,9 @@ def check(move: Move) -> None:
             raise SettingError(f"button {move.control} takes for_bars, not a value or a voice")
         return
     if move.control not in PARAMETER:
-        near = get_close_matches(move.control, (*PARAMETER, *BUTTONS), n=1, cutoff=0.4)
-        near = near or get_close_matches(move.control.upper(), BUTTONS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join((*PARAMETER, *BUTTONS))
+        known = {name.lower(): name for name in (*PARAMETER, *BUTTONS)}
+        near = get_close_matches(move.control.lower(), known, n=1, cutoff=0.4)
+        hint = f"did you mean {known[near[0]]!r}?" if near else "known: " + ", ".join((*PARAMETER, *BUTTONS))
         raise SettingError(f"unknown control {move.control!r}: {hint}")
     if move.value is None:
         raise SettingError(f"{move.control} needs a value")

@@ -163,7 +163,7 @@ def open_session(model: bytes, what: str, *, optimized: bool = True) -> Any:
     options.enable_cpu_mem_arena = False  # give memory back between sounds: a Pi Zero has 512 MB
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    # not set_denormal_as_zero: it switches the calling thread's arithmetic for good, far beyond the models
     if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
