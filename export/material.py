@@ -27,6 +27,7 @@ AT_ONCE: Final = 8  # sounds in one calibration pass
 JUDGED_SOUNDS: Final = 160
 INVENTED_PER_CLASS: Final = 4  # where there are no recordings
 GOLDEN_GROOVES: Final = 8
+GOLDEN_SOUNDS: Final = 2
 GOLDEN_KIT: Final = ("kick", "snare", "closed_hat")
 GOLDEN_INTENSITIES: Final = (1.0, 0.65, 0.3)
 INTENSITIES: Final = (1.0, 1.0, 0.65, 0.3)  # of the sounds that calibrate
@@ -145,10 +146,11 @@ def golden_inputs(grooves: Grooves, sounds: Sounds, kit_latents: FloatArray) -> 
     nodes = grooves.map.rhythm_nodes
     latents = nodes.reshape(-1, nodes.shape[-1])[_spread(nodes.shape[0] * nodes.shape[1], GOLDEN_GROOVES)]
     kit = [VOICE_INDEX[name] for name in GOLDEN_KIT]
+    heard = _spread(len(sounds.validation), GOLDEN_SOUNDS)
     return {
         "rhythm_encoder": {"pattern": checked.cells, "style": checked.style_vectors()},
         "rhythm_decoder": {"latent": latents, "style": checked.style_vectors()},
-        "sound_encoder": {"audio": sounds.validation[:1], "sound_class": sounds.validation_classes[:1]},
+        "sound_encoder": {"audio": sounds.validation[heard], "sound_class": sounds.validation_classes[heard]},
         "sound_decoder": {
             "latent": kit_latents[kit],
             "sound_class": _one_hot([CLASS_INDEX[name] for name in GOLDEN_KIT]),

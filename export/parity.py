@@ -24,6 +24,9 @@ from training.sounds.render import decoder_noise
 F1_LOSS: Final = 0.01
 TOUCH_LOSS: Final = 0.005  # velocity, and offset in steps
 SOUND_LOSS: Final = 1.02  # factor on the distance
+SHAKE: Final = 1e-4
+SHAKES: Final = 4
+LEAST_TOLERANCE: Final = 1e-5
 CHUNK: Final = 256
 AUDIO_CHUNK: Final = 8
 
@@ -108,13 +111,19 @@ def _distance(first: FloatArray, second: FloatArray) -> float:
 
 
 def tolerances(name: str, graph: onnx.ModelProto, inputs: Feed, golden: Mapping[str, FloatArray]) -> dict[str, float]:
-    """How far each output may lie from its golden one on another processor.
+    """How far each output may lie from its golden one, as a mean difference, on another processor.
 
-    Measured: the same graph without any optimisation computes the same in another order and with other
-    kernels; four times the mean difference that makes, and never less than rounding.
+    Measured: inputs shaken by a ten-thousandth make more activations round to the neighbouring 8-bit step than
+    any other order of summation can; and the graph without optimisation runs other kernels. Four times the
+    largest difference these make is allowed, and never less than the rounding of sums.
     """
-    plain = Runner.of(name, graph, optimized=False)(inputs)
+    draw = np.random.Generator(np.random.PCG64(1))
+    runner = Runner.of(name, graph)
+    others = [Runner.of(name, graph, optimized=False)(inputs)]
+    for _ in range(SHAKES):
+        shaken = {key: array * (1.0 + SHAKE * draw.standard_normal(array.shape)) for key, array in inputs.items()}
+        others.append(runner({key: array.astype(np.float32) for key, array in shaken.items()}))
     return {
-        output: max(4.0 * float(np.abs(other - array).mean()), 1e-4)
-        for (output, array), other in zip(golden.items(), plain, strict=True)
+        output: max(4.0 * max(float(np.abs(other[index] - array).mean()) for other in others), LEAST_TOLERANCE)
+        for index, (output, array) in enumerate(golden.items())
     }

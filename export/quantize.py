@@ -60,6 +60,11 @@ def quantized(name: str, graph: onnx.ModelProto, feeds: Iterable[Feed]) -> tuple
             extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
         model = onnx.load(result)
+    used = {node.domain for node in model.graph.node}
+    domains = [entry for entry in model.opset_import if entry.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(domains)
+    onnx.checker.check_model(model)
     kept = tuple(sorted({_layer(weight) for node, weight in layers.items() if node not in chosen}))
     return model, kept
 
