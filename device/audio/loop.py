@@ -26,11 +26,12 @@ from device.audio.link import HUNG_UP
 from device.audio.sink import Format, Sink
 from device.engine.engine import Engine
 from device.engine.records import MAX_RECORD_BYTES, decode
-from device.errors import LatidoError
+from device.errors import LatidoError, LinkError
 
 REPORTS_PER_SECOND: Final = 100
 FADE_SECONDS: Final = 0.05
 LOAD_SMOOTHING: Final = 0.01
+MAX_AHEAD_SECONDS: Final = 60.0  # a command for a later frame is foreign: it would wait in the engine for ever
 
 
 class Loop:
@@ -72,6 +73,7 @@ class Loop:
         self._until_report = self._report_blocks = max(
             round(form.sample_rate / REPORTS_PER_SECOND / form.block_frames), 1
         )
+        self._max_ahead_frames = int(MAX_AHEAD_SECONDS * form.sample_rate)
         self._alone_frames = 0
         self._linger_frames = int(linger_seconds * form.sample_rate)
         fade_blocks = max(round(FADE_SECONDS * form.sample_rate / form.block_frames), 1)
@@ -149,6 +151,8 @@ class Loop:
                 return
             try:
                 stamped = decode(self._view[:size])
+                if stamped.frame > self.engine.frame + self._max_ahead_frames:
+                    raise LinkError(f"command for frame {stamped.frame}, now is {self.engine.frame}")
                 self.engine.take(stamped)
                 self._applied = stamped.sequence
             except LatidoError:

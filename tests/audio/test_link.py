@@ -5,7 +5,8 @@ import socket
 import numpy as np
 import pytest
 
-from device.audio.link import MAX_WAITING, SocketLink
+from device.audio.link import MAX_WAITING, LocalLink, SocketLink
+from device.engine.engine import Engine
 from device.engine.records import MAX_RECORD_BYTES, SLOT_COUNT, SLOT_FRAMES, Hit, Params, Report, decode
 from device.errors import LinkError
 
@@ -113,3 +114,17 @@ def test_slots_of_another_shape_are_refused():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, pytest.raises(LinkError, match=r"slots are \(2, 2\)"):
         SocketLink(ours, np.zeros((2, 2), np.float32))
+
+
+def test_a_local_link_is_the_same_seam_without_a_process():
+    link = LocalLink(Engine(44100, np.zeros((SLOT_COUNT, SLOT_FRAMES), np.float32)))
+    assert link.send(Params(tempo_bpm=100.1)) == 1
+    assert link.send(Hit(3, 0.5), frame=64) == 2
+    out = np.zeros((128, 2), np.float32)
+    link.engine.render(out)
+    (report,) = link.pump()
+    assert (report.applied, report.frame, report.triggers[0].frame) == (2, 128, 64)
+    assert report.tempo_bpm == np.float32(100.1)  # as it would cross between processes
+    assert link.slots.shape == (SLOT_COUNT, SLOT_FRAMES)
+    link.close()
+    assert not link.alive

@@ -83,14 +83,22 @@ def kill(pid):
     until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
-def clicks_in(path):
-    """Frames at which the clicks of a WAV file begin."""
+def loud_in(path):
+    """For each frame of a WAV file, whether something is heard."""
     with wave.open(str(path)) as file:
         assert file.getframerate() == RATE
         left = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)[:, 0]
-    loud = np.abs(left.astype(int)) > 300
-    starts = np.flatnonzero(loud[1:] & ~loud[:-1]) + 1
-    return starts[np.insert(np.diff(starts) > 1000, 0, True)] if len(starts) else starts
+    return np.abs(left.astype(int)) > 300
+
+
+def assert_beats(path, *, at_least):
+    """A click on every beat from the first to the end of the file (but for the fade): no gap, nothing moved."""
+    loud = loud_in(path)
+    beats = np.arange(np.flatnonzero(loud)[0], len(loud) - RATE // 10, BEAT_FRAMES)
+    assert len(beats) >= at_least
+    for beat in beats:
+        assert loud[beat : beat + 20].any(), f"no click at frame {beat}, {beat / RATE:.2f} s"
+    return beats
 
 
 def test_the_audio_process_answers_plays_and_ends(host):
@@ -131,7 +139,6 @@ def test_a_killed_control_leaves_the_beat_playing_and_another_takes_it_over(a_co
     ours = host(sink)
     link = ours.connect()
     reports = reports_until(link, has_hits(4))
-    frames = [hit.frame for hit in hits(reports)]
     assert reports[0].frame > 0.5 * RATE
     assert reports[0].playing
     assert reports[0].pattern == PATTERN_IDENT
@@ -146,10 +153,9 @@ def test_a_killed_control_leaves_the_beat_playing_and_another_takes_it_over(a_co
     link.close()
     ours.close()
 
-    starts = clicks_in(tmp_path / "beat.wav")
-    kicks = starts[np.isin(starts % BEAT_FRAMES, [starts[0] % BEAT_FRAMES])]
-    assert set(np.diff(kicks)) == {BEAT_FRAMES}  # on time throughout, nothing missing
-    assert set(frames) & set(kicks)  # what was reported is what was heard
+    beats = assert_beats(tmp_path / "beat.wav", at_least=5)  # on time throughout, nothing missing
+    kicks = [hit.frame for hit in hits(reports) if hit.voice == 0]
+    assert np.isin(kicks, beats + np.arange(-3, 1)[:, None]).any()  # what was reported is what was heard
 
 
 def test_a_killed_audio_process_is_noticed_at_once_and_replayed(host, record_property):
@@ -269,8 +275,7 @@ def test_a_terminated_process_leaves_a_whole_file_and_exit_code_0(runtime, tmp_p
     with wave.open(str(tmp_path / "beat.wav")) as file:
         assert file.getnframes() * 4 + 44 == (tmp_path / "beat.wav").stat().st_size
         assert file.getnframes() >= reports[-1].frame
-    starts = clicks_in(tmp_path / "beat.wav")
-    assert set(np.diff(starts)) == {BEAT_FRAMES}
+    assert_beats(tmp_path / "beat.wav", at_least=4)
 
 
 def test_a_killed_process_leaves_a_file_that_can_be_read(host, tmp_path):
@@ -282,7 +287,7 @@ def test_a_killed_process_leaves_a_file_that_can_be_read(host, tmp_path):
     with wave.open(str(tmp_path / "beat.wav")) as file:
         assert file.getnframes() > reports[-1].frame - RATE  # up to the last flush
         assert len(file.readframes(file.getnframes())) == 4 * file.getnframes()
-    assert len(clicks_in(tmp_path / "beat.wav")) >= 3
+    assert_beats(tmp_path / "beat.wav", at_least=3)
     link.close()
 
 
