@@ -24,7 +24,7 @@ help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 12
 
 play: $(VENV)/.stamp-play $(ALSA)  ## play: the instrument in your browser, knobs and all (ARGS goes to latido sim)
-	@$(BIN)/latido sim $(ARGS)
+	@$(BIN)/latido sim $(ARGS) || test $$? -eq 130
 
 test: $(VENV)/.stamp-test $(ALSA)  ## run the tests (ARGS goes to pytest)
 	@$(BIN)/python -m pytest $(ARGS)

@@ -1,0 +1,1 @@
+"""MIDI: ports, the clock that follows and the clock that is sent."""
