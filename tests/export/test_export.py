@@ -1,26 +1,35 @@
 """From two trainings to a bundle that plays what PyTorch played."""
 
+import dataclasses
+
 import msgspec
 import numpy as np
 import onnx
 import pytest
+import soundfile
 import torch
 
 from device.contract.archive import pack
 from device.contract.bundle import Bundle, listing
-from device.contract.manifest import MANIFEST, MEMBERS, MODELS, encode_manifest
+from device.contract.manifest import MANIFEST, MEMBERS, MODELS, Parity, encode_manifest
 from device.contract.pattern import LEVEL
 from device.contract.voices import SOUND_CLASSES
-from device.errors import ModelError
+from device.errors import DataError, ModelError
 from device.models.background import SoundWish
 from device.models.models import Models
+from export.build import _half
+from export.card import write_card
 from export.cli import main
 from export.graphs import rhythm_graphs, sound_graphs
+from export.material import sound_material
 from export.parity import Runner
 from export.quantize import KEPT, weight_layers
 from training.checkpoint import load_run
+from training.config import override
 from training.patterns.labels import STYLES
 from training.patterns.layout import RhythmMap
+from training.sounds.layout import SoundMap
+from training.task import checked_config
 
 
 @pytest.fixture(scope="session")
@@ -168,6 +177,47 @@ def test_a_layer_of_nan_is_refused_wherever_it_runs(bundle):
     models = Models.load(reforged(bundle, "rhythm_decoder", graph))
     with pytest.raises(ModelError, match="not numbers"):
         models.decode_pattern((0.0,) * bundle.manifest.rhythm_size, (1.0,) + (0.0,) * (len(STYLES) - 1))
+
+
+def test_an_int8_model_that_costs_too_much_stays_in_fp32(bundle, plain):
+    golden = {name: {t.name: bundle.golden[f"{name}.{t.name}"] for t in bundle.manifest.models[name].inputs}
+              for name in ("rhythm_encoder", "rhythm_decoder")}  # fmt: skip
+    feeds = {name: [inputs] for name, inputs in golden.items()}
+    said, judged = [], []
+
+    def only_without(encoder, decoder):
+        judged.append((encoder, decoder))
+        return (Parity("hit F1", "", 0.9, 0.5),), len(judged) == 4
+
+    half = _half(("rhythm_encoder", "rhythm_decoder"), plain, feeds, only_without, said.append)
+    assert half.weights == {"rhythm_encoder": "fp32", "rhythm_decoder": "fp32"}
+    assert half.graphs["rhythm_encoder"] is plain["rhythm_encoder"]
+    assert sum("costs more than it gives" in line for line in said) == 3
+    assert any("rhythm_encoder fp32, rhythm_decoder int8" in line for line in said)
+
+
+def test_a_run_with_recordings_is_judged_by_those_held_out(sound_run, tmp_path):
+    draw = np.random.default_rng(1)
+    for name in SOUND_CLASSES:
+        for group in ("one", "two"):
+            path = tmp_path / "sounds" / name / f"{group}-1.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, draw.standard_normal(2000) * np.exp(-np.arange(2000) / 300), 44100)
+    run = load_run(sound_run)
+    config = checked_config(override(run.config.table, ["data.real=true", "data.held_out=0.5"]))
+    sound_map = SoundMap.read(sound_run / "sound_map.npz")
+    sounds = sound_material(dataclasses.replace(run, config=config), sound_map, tmp_path)
+    assert sounds.real
+    assert sounds.validation.shape == (len(SOUND_CLASSES), 65536)
+    assert sounds.calibration.shape == sounds.validation.shape
+    with pytest.raises(DataError, match="name their folder with --data"):
+        sound_material(dataclasses.replace(run, config=config), sound_map, None)
+
+
+def test_the_card_credits_what_went_in(bundle):
+    card = write_card(bundle.manifest, real_grooves=True, real_sounds=True, made=["Latido"])
+    for credit in ("Groove MIDI Dataset", "ICML 2019", "CC BY 4.0", "Drum samples provided by DrumGizmo.org", "CC0"):
+        assert credit in card
 
 
 # The command.
