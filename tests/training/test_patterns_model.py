@@ -14,7 +14,7 @@ from training.patterns.losses import LossConfig, kl_nats, level_nats, touch_nats
 from training.patterns.model import DecoderForExport, EncoderForExport, ModelConfig, RhythmVae
 from training.patterns.styles import make_windows
 
-SMALL = ModelConfig(latent_size=8, hidden=32, bar_features=24, encoder_blocks=1, decoder_blocks=1)
+SMALL = ModelConfig(latent_size=8, hidden=32, encoder_blocks=1, decoder_blocks=1)
 
 
 @pytest.fixture(scope="module")

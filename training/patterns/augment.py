@@ -2,7 +2,9 @@
 
 A small latent generalises only if it learns that a kick, a snare and a hat pattern are separate things.
 So a batch shows it combinations nobody played: another window's bar in the place of the first or second,
-another window's kick, snare, cymbals or toms in their places; then small changes of touch and timing.
+another window's kick, snare, cymbals or toms in their places, played in the time of the window they come
+into (a band has one feel, whoever sits in); bars swapped or repeated within a part; then small changes of
+touch and timing.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from device.contract.pattern import LEVEL, OFFSET, STEPS_PER_BAR, VELOCITY, FloatArray
+from device.contract.pattern import LEVEL, OFFSET, STEPS, STEPS_PER_BAR, STEPS_PER_BEAT, VELOCITY, FloatArray
 from device.contract.voices import VOICE_COUNT, VOICE_INDEX
 from device.errors import SettingError
 from training.patterns.windows import STYLE_VECTORS, BoolArray, IntArray, Windows
@@ -28,6 +30,19 @@ PARTS: Final = tuple(
 )
 
 
+TURNS: Final = np.array([(1, 0), (0, 0), (1, 1)])  # which bars follow each other
+
+
+def feel(cells: FloatArray) -> FloatArray:
+    """(n, 32) the common timing of each step in steps: the mean offset of its hits, where it has none that of
+    all steps at the same place in a beat."""
+    count, total = cells[..., LEVEL].sum(2), (cells[..., LEVEL] * cells[..., OFFSET]).sum(2)
+    beats = (len(cells), STEPS // STEPS_PER_BEAT, STEPS_PER_BEAT)
+    usual = total.reshape(beats).sum(1) / np.maximum(count.reshape(beats).sum(1), 1.0)  # (n, 4)
+    filled = np.where(count > 0.0, total / np.maximum(count, 1.0), np.tile(usual, (1, beats[1])))
+    return np.asarray(filled, np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
     """Shares are chances 0..1 per window; ``strangers`` is how often a partner comes from any style."""
@@ -36,13 +51,16 @@ class AugmentConfig:
     voice_share: float = 0.5
     part_share: float = 0.35  # of each part, in a window whose voices are mixed
     strangers: float = 0.3
+    retimed_share: float = 0.7  # of what comes in, how much takes over the timing it meets
+    turn_share: float = 0.1  # of each part: its bars change places, or one is played twice
     touch_share: float = 0.5
     touch: float = 0.15  # standard deviation of a voice's loudness, as the logarithm of a factor
     lateness_steps: float = 0.05  # standard deviation of a whole window's timing
     fill_share: float = 0.06  # of a batch
 
     def __post_init__(self) -> None:
-        for name in ("bar_share", "voice_share", "part_share", "strangers", "touch_share", "fill_share"):
+        shares = ("bar_share", "voice_share", "part_share", "strangers", "retimed_share", "turn_share")
+        for name in (*shares, "touch_share", "fill_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise SettingError(f"augment.{name} must be 0..1, got {getattr(self, name)}")
 
@@ -69,6 +87,7 @@ class Recombiner:
         styles = self.windows.style[chosen]
         self._mix_bars(cells, styles, random)
         self._mix_voices(cells, styles, random)
+        self._turn(cells, random)
         self._touch(cells, random)
         return cells, STYLE_VECTORS[self.windows.fill[chosen].astype(np.int64), styles]
 
@@ -81,9 +100,8 @@ class Recombiner:
 
     def _mix_bars(self, cells: FloatArray, styles: IntArray, random: np.random.Generator) -> None:
         mixed = np.flatnonzero(random.random(len(cells)) < self.config.bar_share)
-        bars = self.windows.cells[self._partners(styles[mixed], random)].reshape(
-            len(mixed), 2, STEPS_PER_BAR, VOICE_COUNT, 3
-        )
+        guests = self._guests(cells[mixed], styles[mixed], random)
+        bars = guests.reshape(len(mixed), 2, STEPS_PER_BAR, VOICE_COUNT, 3)
         bar = bars[np.arange(len(mixed)), random.integers(0, 2, len(mixed))]
         place = random.integers(0, 2, len(mixed))
         cells.reshape(len(cells), 2, STEPS_PER_BAR, VOICE_COUNT, 3)[mixed, place] = bar
@@ -92,9 +110,25 @@ class Recombiner:
         window: BoolArray = random.random(len(cells)) < self.config.voice_share
         for part in PARTS:
             mixed = np.flatnonzero(window & (random.random(len(cells)) < self.config.part_share))
-            partners = self._partners(styles[mixed], random)
+            guests = self._guests(cells[mixed], styles[mixed], random)
             for voice in part:
-                cells[mixed, :, voice] = self.windows.cells[partners, :, voice]
+                cells[mixed, :, voice] = guests[:, :, voice]
+
+    def _guests(self, hosts: FloatArray, styles: IntArray, random: np.random.Generator) -> FloatArray:
+        """A partner's window (n, 32, 9, 3) for each host, mostly in the host's time."""
+        guests = self.windows.cells[self._partners(styles, random)].copy()
+        retimed = (random.random(len(hosts)) < self.config.retimed_share)[:, None]
+        shift = np.where(retimed, feel(hosts) - feel(guests), np.float32(0.0))[:, :, None]
+        guests[..., OFFSET] = np.clip(guests[..., OFFSET] + shift, -0.5, 0.499) * guests[..., LEVEL]
+        return guests
+
+    def _turn(self, cells: FloatArray, random: np.random.Generator) -> None:
+        for part in PARTS:
+            turned = np.flatnonzero(random.random(len(cells)) < self.config.turn_share)
+            order = TURNS[random.integers(0, len(TURNS), len(turned))]
+            for voice in part:
+                bars = cells[turned, :, voice].reshape(len(turned), 2, STEPS_PER_BAR, 3)
+                cells[turned, :, voice] = bars[np.arange(len(turned))[:, None], order].reshape(len(turned), STEPS, 3)
 
     def _touch(self, cells: FloatArray, random: np.random.Generator) -> None:
         count, config = len(cells), self.config

@@ -1,7 +1,7 @@
 """What the rhythm VAE minimises: nats of a groove, given what the decoder says.
 
     level     Bernoulli likelihood of every cell
-    velocity  Gaussian likelihood where there is a hit, with a spread a player would not hear
+    velocity  robust Gaussian likelihood where there is a hit, with a spread a player would not hear
     offset    the same
     KL        of the posterior to the standard normal, weighted by beta
 
@@ -18,16 +18,17 @@ from device.errors import SettingError
 
 VELOCITY_SPREAD: Final = 0.1
 OFFSET_SPREAD: Final = 0.08  # steps
+KNEE: Final = 0.5  # spreads
 
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
     """Weights of the parts beside the level's, which is 1."""
 
-    beta: float = 0.02
+    beta: float = 0.01
     beta_steps: int = 1000  # over which beta rises from 0
-    velocity: float = 0.3
-    offset: float = 0.3
+    velocity: float = 0.4
+    offset: float = 0.5
     smoothing: float = 0.0  # of level targets: levels then stay that far from 0 and 1
 
     def __post_init__(self) -> None:
@@ -48,12 +49,16 @@ def level_nats(logits: Tensor, hits: Tensor, smoothing: float = 0.0) -> Tensor:
 def touch_nats(logits: Tensor, pattern: Tensor) -> tuple[Tensor, Tensor]:
     """Of velocity and of offset, where there are hits; logits and pattern (n, 32, 9, 3). Constants are left out."""
     hits = pattern[..., 0]
-    velocity = hits * (torch.sigmoid(logits[..., 1]) - pattern[..., 1]) ** 2
-    offset = hits * (0.5 * torch.tanh(logits[..., 2]) - pattern[..., 2]) ** 2
-    return (
-        velocity.sum() / len(hits) / (2.0 * VELOCITY_SPREAD**2),
-        offset.sum() / len(hits) / (2.0 * OFFSET_SPREAD**2),
-    )
+    velocity = (torch.sigmoid(logits[..., 1]) - pattern[..., 1]) / VELOCITY_SPREAD
+    offset = (0.5 * torch.tanh(logits[..., 2]) - pattern[..., 2]) / OFFSET_SPREAD
+    return (hits * robust(velocity)).sum() / len(hits), (hits * robust(offset)).sum() / len(hits)
+
+
+def robust(error: Tensor) -> Tensor:
+    """Huber's loss of an error in spreads: square up to half a spread, then straight, so that one slip of a drummer
+    does not outweigh a bar played well."""
+    size = error.abs()
+    return torch.where(size < KNEE, size**2, 2.0 * KNEE * size - KNEE**2)
 
 
 def kl_nats(mean: Tensor, log_var: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 """The rhythm VAE: a two-bar groove to a small latent and back to a field of levels, velocities and offsets.
 
-Both bars go through the same weights, first and last; what they have in common and what changes from one to
-the other is settled between, in layers that see the whole pattern:
+    pattern, style -> residual blocks -> mean, log variance of the latent      encoder
+    latent, style  -> residual blocks -> level, velocity, offset of each cell  decoder
 
-    pattern -> 2 bars -> [read, residual block] -> joined -> residual blocks -> mean, log variance      encoder
-    latent  -> residual blocks -> 2 bars -> [residual block, write] -> level, velocity, offset          decoder
+Every layer sees the whole pattern at once. (Sharing weights between the bars or the beats of a pattern was
+tried: for the same work it reconstructed new grooves worse. That a kick pattern means the same under any
+hat, and in either bar, is taught by recombination instead: see augment.py.)
 
 The latent is told relative to its style: the place a style usually has, its *centre*, is taken off after
 encoding and put back before decoding. So one latent means the same deviation in every style, and the STYLE
@@ -17,12 +18,12 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from device.contract.pattern import BARS, STEPS, STEPS_PER_BAR
+from device.contract.pattern import STEPS
 from device.contract.voices import VOICE_COUNT
 from device.errors import SettingError
 from training.patterns.labels import STYLES
 
-BAR_SIZE: Final = STEPS_PER_BAR * VOICE_COUNT * 3
+PATTERN_SIZE: Final = STEPS * VOICE_COUNT * 3
 LATENT_LIMIT: Final = 8.0  # latents are clamped to +-8: far beyond any groove, and it keeps everything finite
 OFFSET_SCALE: Final = 3.0  # brings offsets to the size of the other inputs
 
@@ -32,7 +33,6 @@ class ModelConfig:
     """Sizes of the model; a checkpoint carries them."""
 
     latent_size: int = 32
-    bar_features: int = 256
     hidden: int = 384
     encoder_blocks: int = 2
     decoder_blocks: int = 2
@@ -53,9 +53,13 @@ class Block(nn.Module):
         nn.init.zeros_(self.outer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., features) -> the same shape."""
+        """(n, features) -> the same shape."""
         wider: Tensor = x + self.outer(torch.relu(self.inner(self.norm(x))))
         return wider
+
+
+def _blocks(count: int, features: int) -> nn.Sequential:
+    return nn.Sequential(*[Block(features) for _ in range(count)], nn.LayerNorm(features))
 
 
 class Encoder(nn.Module):
@@ -63,19 +67,15 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.read = nn.Linear(BAR_SIZE, config.bar_features)
-        self.bar = Block(config.bar_features)
-        self.join = nn.Linear(BARS * config.bar_features + len(STYLES), config.hidden)
-        blocks = [Block(config.hidden) for _ in range(config.encoder_blocks)]
-        self.blocks = nn.Sequential(*blocks, nn.LayerNorm(config.hidden))
+        self.read = nn.Linear(PATTERN_SIZE + len(STYLES), config.hidden)
+        self.blocks = _blocks(config.encoder_blocks, config.hidden)
         self.head = nn.Linear(config.hidden, 2 * config.latent_size)
 
     def forward(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Velocity and offset count as much as their level does; log variance stays within -10 .. 4."""
         level, velocity, offset = pattern[..., 0:1], pattern[..., 1:2], pattern[..., 2:3]
         cells = torch.cat([level, velocity * level, OFFSET_SCALE * offset * level], -1)
-        bars = torch.relu(self.bar(self.read(cells.reshape(-1, BARS, BAR_SIZE))))
-        whole = self.blocks(self.join(torch.cat([bars.flatten(1), style], 1)))
+        whole = self.blocks(self.read(torch.cat([cells.reshape(-1, PATTERN_SIZE), style], 1)))
         mean, log_var = self.head(whole).chunk(2, 1)
         return mean, log_var.clamp(-10.0, 4.0)
 
@@ -86,16 +86,12 @@ class Decoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.spread = nn.Linear(config.latent_size + len(STYLES), config.hidden)
-        blocks = [Block(config.hidden) for _ in range(config.decoder_blocks)]
-        self.blocks = nn.Sequential(*blocks, nn.LayerNorm(config.hidden))
-        self.part = nn.Linear(config.hidden, BARS * config.bar_features)
-        self.bar = nn.Sequential(Block(config.bar_features), nn.LayerNorm(config.bar_features))
-        self.write = nn.Linear(config.bar_features, BAR_SIZE)
+        self.blocks = _blocks(config.decoder_blocks, config.hidden)
+        self.write = nn.Linear(config.hidden, PATTERN_SIZE)
 
     def forward(self, latent: Tensor, style: Tensor) -> Tensor:
         """Unbounded numbers, a sigmoid or tanh away from a pattern."""
-        bars = self.part(self.blocks(self.spread(torch.cat([latent, style], 1))))
-        cells: Tensor = self.write(self.bar(bars.reshape(-1, BARS, self.write.in_features)))
+        cells: Tensor = self.write(self.blocks(self.spread(torch.cat([latent, style], 1))))
         return cells.reshape(-1, STEPS, VOICE_COUNT, 3)
 
 
