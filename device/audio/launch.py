@@ -78,6 +78,11 @@ class AudioHost:
         return self.hello.sink if self.hello else ""
 
     @property
+    def sample_rate(self) -> int:
+        """Frames per second."""
+        return self._sample_rate
+
+    @property
     def latency_ms(self) -> float:
         """From a frame handed to the sink until it is heard, as far as the sink knows."""
         return self.hello.latency_ms if self.hello else 0.0
