@@ -13,7 +13,8 @@ from training.patterns.labels import FILL, STYLE_INDEX
 from training.patterns.styles import make_windows
 from training.patterns.windows import Windows
 
-STILL = AugmentConfig(bar_share=0.0, voice_share=0.0, touch_share=0.0, fill_share=0.0)
+AS_PLAYED = {"turn_share": 0.0, "retimed_share": 0.0}
+STILL = AugmentConfig(**AS_PLAYED, bar_share=0.0, voice_share=0.0, touch_share=0.0, fill_share=0.0)
 WINDOWS = make_windows(40, ["jazz", "rock", "techno"], seed=1, fill_share=0.2)
 
 
@@ -82,7 +83,7 @@ def test_a_batch_repeats_for_the_same_generator_and_leaves_the_windows_alone():
 
 
 def test_mixed_bars_are_bars_somebody_played():
-    cells, _ = batch(AugmentConfig(bar_share=1.0, voice_share=0.0, touch_share=0.0, fill_share=0.0))
+    cells, _ = batch(AugmentConfig(**AS_PLAYED, bar_share=1.0, voice_share=0.0, touch_share=0.0, fill_share=0.0))
     bars = known_bars()
     assert all(key(bar) in bars for bar in cells.reshape(-1, 16, VOICE_COUNT, 3))
     windows = {key(window) for window in WINDOWS.cells}
@@ -90,7 +91,9 @@ def test_mixed_bars_are_bars_somebody_played():
 
 
 def test_mixed_parts_are_parts_somebody_played():
-    cells, _ = batch(AugmentConfig(bar_share=0.0, voice_share=1.0, part_share=1.0, touch_share=0.0, fill_share=0.0))
+    cells, _ = batch(
+        AugmentConfig(**AS_PLAYED, bar_share=0.0, voice_share=1.0, part_share=1.0, touch_share=0.0, fill_share=0.0)
+    )
     parts = known_parts()
     for window in cells:
         for part in PARTS:
@@ -103,7 +106,7 @@ def test_partners_are_of_the_same_style_unless_strangers_are_wanted():
     kicks = {style: {key(c[:, 0]) for c in windows.cells[windows.style == style]} for style in np.unique(windows.style)}
 
     def share_at_home(strangers):
-        config = AugmentConfig(0.0, 1.0, 1.0, strangers, touch_share=0.0, fill_share=0.0)
+        config = AugmentConfig(0.0, 1.0, 1.0, strangers, **AS_PLAYED, touch_share=0.0, fill_share=0.0)
         cells, styles = batch(config, windows=windows)
         return np.mean([key(c[:, 0]) in kicks[int(s.argmax())] for c, s in zip(cells, styles, strict=True)])
 
@@ -112,7 +115,7 @@ def test_partners_are_of_the_same_style_unless_strangers_are_wanted():
 
 
 def test_touch_changes_loudness_and_timing_but_no_hit():
-    config = AugmentConfig(bar_share=0.0, voice_share=0.0, touch_share=1.0, fill_share=0.0)
+    config = AugmentConfig(**AS_PLAYED, bar_share=0.0, voice_share=0.0, touch_share=1.0, fill_share=0.0)
     cells, _ = batch(config)
     plain, _ = batch(STILL)
     assert np.array_equal(cells[..., LEVEL], plain[..., LEVEL])
@@ -150,7 +153,7 @@ def test_windows_without_fills_can_be_used():
     assert not styles[:, STYLE_INDEX[FILL]].any()
 
 
-@pytest.mark.parametrize("name", ["bar_share", "voice_share", "part_share", "strangers", "touch_share", "fill_share"])
+@pytest.mark.parametrize("name", ["bar_share", "voice_share", "part_share", "strangers", "turn_share", "fill_share"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_a_share_that_is_no_chance_is_refused(name, value):
     with pytest.raises(SettingError, match=rf"augment\.{name} must be 0\.\.1"):

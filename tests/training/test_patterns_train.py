@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 
 from device.contract.latent import interpolate
-from device.contract.pattern import LEVEL, STEPS_PER_BAR
+from device.contract.pattern import LEVEL, OFFSET, STEPS_PER_BAR
 from device.contract.voices import VOICE_INDEX
 from device.errors import DataError, SettingError
 from training.checkpoint import load_run
 from training.config import RunConfig, override, read_table
-from training.patterns.augment import AugmentConfig, Recombiner
+from training.patterns.augment import AugmentConfig, Recombiner, feel
 from training.patterns.data import DataConfig, load_dataset
 from training.patterns.evaluation import decode, encode, fidelity, reconstruct
 from training.patterns.labels import STYLES, style_vector
@@ -183,6 +183,30 @@ def test_recombined_grooves_keep_to_the_grid() -> None:
     assert (cells[cells[..., LEVEL] == 0] == 0.0).all()
     assert np.abs(cells[..., 2]).max() <= 0.5
     assert np.allclose(styles.sum(1), 1.0)
+
+
+def test_who_sits_in_plays_in_the_time_of_the_band() -> None:
+    straight, swung = (make_windows(30, ["house"], seed) for seed in (1, 2))
+    swung.cells[:, 1::2, :, OFFSET] = 0.3 * swung.cells[:, 1::2, :, LEVEL]
+    windows = Windows.join([straight, swung])
+    still = {"bar_share": 0.0, "turn_share": 0.0, "touch_share": 0.0, "fill_share": 0.0}
+    mixing = AugmentConfig(voice_share=1.0, part_share=0.5, strangers=1.0, retimed_share=1.0, **still)
+    cells, _ = Recombiner(windows, mixing).batch(200, np.random.default_rng(1))
+    hits = cells[:, 1::2, :, LEVEL] > 0
+    late = (cells[:, 1::2, :, OFFSET] * hits).sum((1, 2)) / np.maximum(hits.sum((1, 2)), 1)
+    spread = [np.ptp(one[at]) for one, at in zip(cells[:, 1::2, :, OFFSET], hits, strict=True) if at.sum() > 3]
+    assert late.max() > 0.25
+    assert np.median(spread) < 0.1  # a groove is straight or swung, hardly ever both
+
+
+def test_a_feel_is_the_common_timing_of_a_step() -> None:
+    cells = np.zeros((1, 32, 9, 3), np.float32)
+    cells[0, 4, 0], cells[0, 4, 2], cells[0, 9, 2] = (1.0, 0.8, 0.1), (1.0, 0.8, 0.3), (1.0, 0.8, -0.2)
+    common = feel(cells)[0]
+    assert common[4] == pytest.approx(0.2)
+    assert common[8] == pytest.approx(0.2)  # nothing is played there: as on the other beats
+    assert common[1] == common[9] == pytest.approx(-0.2)
+    assert common[2] == 0.0
 
 
 def test_training_tuning_and_validation_share_no_groove() -> None:
