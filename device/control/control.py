@@ -111,6 +111,8 @@ class Control:
         self._attached_before = False
         self._when = When.NEXT_STEP
         self._asked: tuple[object, ...] = ()
+        self._told: PlayerState | None = None  # the state audio was told the parameters of
+        self._words: tuple[PlayerState | None, int, dict[str, str]] = (None, 0, {})
         self.health = health or AudioHealth()
         self._attach(Delivery(link))
         self.view = self._shown(0)
@@ -120,6 +122,7 @@ class Control:
     def attach(self, link: Link, health: AudioHealth) -> None:
         """Go on with another audio process: it is told everything again."""
         self._attached_before = self._report is not None
+        self._delivery.link.close()
         self._attach(self._delivery.moved_to(link))
         self.health = health
 
@@ -149,7 +152,9 @@ class Control:
         bar_frame = self._follow(now_ns)
         self._ask(now_ns)
         self._collect(now_ns)
-        self._delivery.params(engine_params(self.moment.state), bar_frame)
+        if self.moment.state is not self._told:
+            self._told = self.moment.state
+            self._delivery.params(engine_params(self._told), bar_frame)
         self._delivery.retry()
         self.view = self._shown(now_ns)
         return self.view
@@ -338,6 +343,12 @@ class Control:
 
     # -- what is seen --------------------------------------------------------------------------------
 
+    def _texts(self) -> dict[str, str]:
+        state, voice = self.moment.state, self.moment.voice
+        if state is not self._words[0] or voice != self._words[1]:
+            self._words = (state, voice, texts(state, voice, self._styles))
+        return self._words[2]
+
     def _shown(self, now_ns: int) -> View:
         moment, state, report = self.moment, self.moment.state, self._report or Report()
         classes = [
@@ -351,7 +362,7 @@ class Control:
             page=moment.page,
             voice=moment.voice,
             positions=positions(state),
-            texts=texts(state, moment.voice, self._styles),
+            texts=self._texts(),
             pattern=self._delivery.pattern,
             pattern_ident=self._delivery.pattern_ident,
             lights=lights(moment, place=self._beat.place_at(now_ns), playing=moment.playing),

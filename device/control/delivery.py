@@ -28,6 +28,8 @@ class Delivery:
         """The same things, to be said again to another audio process."""
         fresh = Delivery(link)
         fresh.pattern_ident = self.pattern_ident
+        if self._params is not None:
+            fresh.params(self._params)
         if self.pattern_ident:
             fresh.play(self.pattern)
         for rendered in self.sounds:

@@ -34,6 +34,7 @@ class Instrument:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control")
         self._kept: Saved = control.saved()
+        self._seen = control.moment
         self._changed_at: float | None = None
         self._saved_at = time.monotonic()
         self.trouble = ""  # one line while audio cannot be brought back
@@ -76,11 +77,13 @@ class Instrument:
     def _save_when_at_rest(self) -> None:
         if self._saver is None:
             return
-        now, saved = time.monotonic(), self.control.saved()
-        if saved != self._kept:
-            self._kept, self._changed_at = saved, now
+        now = time.monotonic()
+        if self.control.moment is not self._seen:
+            self._seen, saved = self.control.moment, self.control.saved()
+            if saved != self._kept:
+                self._kept, self._changed_at = saved, now
         if self._changed_at is None:
             return
         if now - self._changed_at >= SAVE_AFTER_SECONDS or now - self._saved_at >= SAVE_AT_LEAST_SECONDS:
-            self._saver.save(saved)
+            self._saver.save(self._kept)
             self._changed_at, self._saved_at = None, now
