@@ -1,5 +1,7 @@
 """Windows as arrays, and new grooves made of real ones: bars and parts change places, the rules of a pattern stay."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from device.contract.pattern import GRID_SHAPE, LEVEL, OFFSET, VELOCITY, PatternGrid
 from device.contract.voices import VOICE_COUNT
 from device.errors import SettingError
-from training.patterns.augment import PARTS, AugmentConfig, Recombiner
+from training.patterns.augment import PARTS, AugmentConfig, Recombiner, feel
 from training.patterns.labels import FILL, STYLE_INDEX
 from training.patterns.styles import make_windows
 from training.patterns.windows import Windows
@@ -114,6 +116,45 @@ def test_partners_are_of_the_same_style_unless_strangers_are_wanted():
     assert share_at_home(1.0) < 0.8
 
 
+def test_the_feel_of_a_groove_is_the_timing_its_hits_share():
+    cells = np.zeros((1, *GRID_SHAPE), np.float32)
+    cells[0, 1::2, 2] = (1.0, 0.5, 0.25)  # a hat on every second sixteenth, late
+    cells[0, ::4, 0] = (1.0, 0.5, -0.1)  # a kick on every beat, early
+    cells[0, 5, 1] = (1.0, 0.5, 0.45)  # a snare later still
+    timing = feel(cells)
+    assert timing.shape == (1, 32)
+    assert timing[0, ::4] == pytest.approx(-0.1)
+    assert timing[0, 3] == pytest.approx(0.25)
+    assert timing[0, 5] == pytest.approx(0.35)
+    assert timing[0, 2::4] == pytest.approx(0.0)  # nothing is ever played there
+
+
+def test_what_comes_in_plays_in_the_time_it_meets():
+    """Straight and swung grooves mixed: retimed, a window has one feel; left alone, it has two."""
+    windows = make_windows(60, ["jazz", "techno"], seed=1, fill_share=0.0)
+
+    def disagreement(retimed):
+        config = replace(STILL, voice_share=1.0, part_share=0.5, strangers=1.0, retimed_share=retimed)
+        cells, _ = batch(config, windows=windows, count=400)
+        hits = cells[..., LEVEL]
+        apart = (cells[..., OFFSET] - feel(cells)[:, :, None]) * hits
+        return np.sqrt((apart**2).sum() / hits.sum())
+
+    assert disagreement(1.0) < 0.8 * disagreement(0.0)
+
+
+def test_turned_parts_are_bars_of_the_same_part_in_another_order():
+    cells, _ = batch(replace(STILL, turn_share=1.0))
+    plain, _ = batch(STILL)
+    changed = False
+    for window, before in zip(cells, plain, strict=True):
+        for part in PARTS:
+            bars = {key(before[:16, part]), key(before[16:, part])}
+            assert {key(window[:16, part]), key(window[16:, part])} <= bars
+            changed |= not np.array_equal(window[:, part], before[:, part])
+    assert changed
+
+
 def test_touch_changes_loudness_and_timing_but_no_hit():
     config = AugmentConfig(**AS_PLAYED, bar_share=0.0, voice_share=0.0, touch_share=1.0, fill_share=0.0)
     cells, _ = batch(config)
@@ -126,7 +167,9 @@ def test_touch_changes_loudness_and_timing_but_no_hit():
 
 @given(st.integers(0, 2**32 - 1))
 def test_every_batch_keeps_the_rules_of_a_pattern(seed):
-    config = AugmentConfig(1.0, 1.0, 0.5, 0.5, touch_share=1.0, touch=0.5, lateness_steps=0.3, fill_share=0.5)
+    config = AugmentConfig(
+        1.0, 1.0, 0.5, 0.5, turn_share=0.5, touch_share=1.0, touch=0.5, lateness_steps=0.3, fill_share=0.5
+    )
     cells, styles = batch(config, seed, count=8)
     assert cells.shape == (8, *GRID_SHAPE)
     assert cells.dtype == styles.dtype == np.float32
