@@ -126,6 +126,10 @@ class Control:
         self._attach(self._delivery.moved_to(link))
         self.health = health
 
+    def close(self) -> None:
+        """Let go of the audio half, which plays on."""
+        self._delivery.link.close()
+
     def _attach(self, delivery: Delivery) -> None:
         self._delivery = delivery
         self._beat = Beat(self.health.sample_rate)
@@ -142,6 +146,10 @@ class Control:
         """Sleep until something is posted, at most this long."""
         self._woken.wait(timeout_seconds)
         self._woken.clear()
+
+    def tell(self, message: str) -> None:
+        """Show the player one plain line; from the loop's own thread."""
+        self._message = message
 
     # -- one pass ------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ class Instrument:
         self._seen = control.moment
         self._changed_at: float | None = None
         self._saved_at = time.monotonic()
-        self.trouble = ""  # one line while audio cannot be brought back
+        self._trouble = ""  # of the last write, as told to the player
         self._thread.start()
 
     def __enter__(self) -> "Instrument":
@@ -54,6 +54,7 @@ class Instrument:
             self._saver.save(self.control.saved())
             self._saver.close()
             self._saver = None
+        self.control.close()
         self._host.close()
 
     def _run(self) -> None:
@@ -68,15 +69,17 @@ class Instrument:
         try:
             link = self._host.connect()
         except LatidoError as error:
-            self.trouble = str(error)
+            self.control.tell(str(error))
             self._closing.wait(RETRY_SECONDS)
             return
-        self.trouble = ""
         self.control.attach(link, health_of(self._host))
 
     def _save_when_at_rest(self) -> None:
         if self._saver is None:
             return
+        if self._saver.trouble != self._trouble:
+            self._trouble = self._saver.trouble
+            self.control.tell(self._trouble or "saving works again")
         now = time.monotonic()
         if self.control.moment is not self._seen:
             self._seen, saved = self.control.moment, self.control.saved()
