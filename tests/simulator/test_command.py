@@ -68,6 +68,7 @@ def test_it_says_where_it_is_plays_and_ends_all_when_told(tmp_path, goodbye):
         address = process.stdout.readline().split()[-1]
         assert address.startswith("http://127.0.0.1:")
         assert process.stdout.readline() == where_sound_goes("null") + "\n"
+        assert process.stdout.readline() == "Ctrl-C ends.\n"
         with connect(address.replace("http", "ws") + "play") as page:
             page.recv()
             page.send('{"type": "set", "name": "chaos", "position": 0.625}')
@@ -75,12 +76,11 @@ def test_it_says_where_it_is_plays_and_ends_all_when_told(tmp_path, goodbye):
                 pass
             assert (tmp_path / "run" / "audio.sock").exists()
             process.send_signal(goodbye)
-            out, error = process.communicate(timeout=30)
+            _, error = process.communicate(timeout=30)
     finally:
         process.kill()
     assert process.returncode == 0
     assert error == ""
-    assert "Ctrl-C ends." in out
     saved, _ = load(tmp_path / "state")
     assert saved.state.position("chaos") == 0.625
     assert not (tmp_path / "run" / "audio.sock").exists()
