@@ -30,6 +30,7 @@ PARTS: Final = tuple(
 )
 
 
+FILLING: Final = (PARTS[1], PARTS[3])  # what a fill is played on: a fill keeps its own
 TURNS: Final = np.array([(1, 0), (0, 0), (1, 1)])  # which bars follow each other
 
 
@@ -85,9 +86,10 @@ class Recombiner:
             chosen[swap] = random.choice(self.fills, int(swap.sum()))
         cells = self.windows.cells[chosen].copy()
         styles = self.windows.style[chosen]
-        self._mix_bars(cells, styles, random)
-        self._mix_voices(cells, styles, random)
-        self._turn(cells, random)
+        fills = self.windows.fill[chosen]
+        self._mix_bars(cells, styles, fills, random)
+        self._mix_voices(cells, styles, fills, random)
+        self._turn(cells, fills, random)
         self._touch(cells, random)
         return cells, STYLE_VECTORS[self.windows.fill[chosen].astype(np.int64), styles]
 
@@ -98,18 +100,21 @@ class Recombiner:
         stranger = random.random(len(styles)) < self.config.strangers
         return np.where(stranger, random.integers(0, len(self.windows), len(styles)), same)
 
-    def _mix_bars(self, cells: FloatArray, styles: IntArray, random: np.random.Generator) -> None:
-        mixed = np.flatnonzero(random.random(len(cells)) < self.config.bar_share)
+    def _mix_bars(self, cells: FloatArray, styles: IntArray, fills: BoolArray, random: np.random.Generator) -> None:
+        """A guest's bar in the place of one; a fill keeps its last bar and is led into by a beat."""
+        share = np.where(fills, min(2.0 * self.config.bar_share, 1.0), self.config.bar_share)
+        mixed = np.flatnonzero(random.random(len(cells)) < share)
         guests = self._guests(cells[mixed], styles[mixed], random)
         bars = guests.reshape(len(mixed), 2, STEPS_PER_BAR, VOICE_COUNT, 3)
         bar = bars[np.arange(len(mixed)), random.integers(0, 2, len(mixed))]
-        place = random.integers(0, 2, len(mixed))
+        place = np.where(fills[mixed], 0, random.integers(0, 2, len(mixed)))
         cells.reshape(len(cells), 2, STEPS_PER_BAR, VOICE_COUNT, 3)[mixed, place] = bar
 
-    def _mix_voices(self, cells: FloatArray, styles: IntArray, random: np.random.Generator) -> None:
+    def _mix_voices(self, cells: FloatArray, styles: IntArray, fills: BoolArray, random: np.random.Generator) -> None:
         window: BoolArray = random.random(len(cells)) < self.config.voice_share
         for part in PARTS:
-            mixed = np.flatnonzero(window & (random.random(len(cells)) < self.config.part_share))
+            free = window & ~fills if part in FILLING else window
+            mixed = np.flatnonzero(free & (random.random(len(cells)) < self.config.part_share))
             guests = self._guests(cells[mixed], styles[mixed], random)
             for voice in part:
                 cells[mixed, :, voice] = guests[:, :, voice]
@@ -122,9 +127,9 @@ class Recombiner:
         guests[..., OFFSET] = np.clip(guests[..., OFFSET] + shift, -0.5, 0.499) * guests[..., LEVEL]
         return guests
 
-    def _turn(self, cells: FloatArray, random: np.random.Generator) -> None:
+    def _turn(self, cells: FloatArray, fills: BoolArray, random: np.random.Generator) -> None:
         for part in PARTS:
-            turned = np.flatnonzero(random.random(len(cells)) < self.config.turn_share)
+            turned = np.flatnonzero(~fills & (random.random(len(cells)) < self.config.turn_share))
             order = TURNS[random.integers(0, len(TURNS), len(turned))]
             for voice in part:
                 bars = cells[turned, :, voice].reshape(len(turned), 2, STEPS_PER_BAR, 3)

@@ -4,7 +4,7 @@ None of it changes a weight or looks at the validation data.
 
     threshold   the logit of each voice that becomes level 0.5: where F1 on the tuning windows is best
     sharpness   a factor on logits: levels stay a *field* that DENSITY can sweep, not black and white
-    centres     what a style (and "fill") adds to the latent of a groove, by least squares
+    centres     what a style adds to the latent of a groove, by least squares
 """
 
 from typing import Final
@@ -29,7 +29,8 @@ def calibrate(model: RhythmVae, train: Windows, tuning: Windows, style_share: fl
     model.centres.zero_()
     model.threshold.zero_()
     model.sharpness.fill_(1.0)
-    centres = style_centres(encode(model, train), train.style_vectors())
+    plain = train[~train.fill]
+    centres = style_centres(encode(model, plain), plain.style_vectors()[:, :-1])
     logits = level_logits(model, tuning)
     model.threshold.copy_(torch.from_numpy(best_thresholds(logits, tuning.hits >= 0.5)))
     model.centres.copy_(torch.from_numpy(style_share * centres))
@@ -61,7 +62,7 @@ def best_thresholds(logits: FloatArray, hits: npt.NDArray[np.bool_]) -> FloatArr
 
 
 def style_centres(latents: FloatArray, styles: FloatArray) -> FloatArray:
-    """(S, Z): how far each style lies from the middle of all grooves, by ridge regression on style vectors."""
+    """(S - 1, Z): how far each style lies from the middle of all grooves, by ridge regression on style weights."""
     middle = latents.mean(0)
     table = styles.astype(np.float64)
     normal = table.T @ table + RIDGE * np.eye(table.shape[1])

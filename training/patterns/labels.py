@@ -58,3 +58,12 @@ def style_vector(name: str, *, fill: bool = False) -> FloatArray:
     vector[STYLE_INDEX[name]] = 0.5 if fill else 1.0
     vector[STYLE_INDEX[FILL]] = 0.5 if fill else 0.0
     return vector
+
+
+def as_fill(styles: FloatArray) -> FloatArray:
+    """Style vectors (n, S), asked for a fill: half what they are, half "fill"; a fill stays one."""
+    plain = styles.copy()
+    plain[:, -1] = 0.0
+    filled = 0.5 * plain / np.maximum(plain.sum(1, keepdims=True), 1e-6)
+    filled[:, -1] = 0.5
+    return np.asarray(filled, np.float32)

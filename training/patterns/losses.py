@@ -27,8 +27,9 @@ class LossConfig:
 
     beta: float = 0.01
     beta_steps: int = 1000  # over which beta rises from 0
-    velocity: float = 0.4
-    offset: float = 0.5
+    velocity: float = 0.6
+    offset: float = 1.0
+    fill: float = 0.2  # of grooves asked for a fill, see fills.py
     smoothing: float = 0.0  # of level targets: levels then stay that far from 0 and 1
 
     def __post_init__(self) -> None:

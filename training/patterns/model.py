@@ -108,27 +108,38 @@ class RhythmVae(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         # Set after training (calibrate.py): they change no reconstruction but where "a hit" begins.
-        self.register_buffer("centres", torch.zeros(len(STYLES), config.latent_size))
+        self.register_buffer("centres", torch.zeros(len(STYLES) - 1, config.latent_size))  # "fill" has none
         self.register_buffer("threshold", torch.zeros(VOICE_COUNT))  # logit of each voice that becomes level 0.5
         self.register_buffer("sharpness", torch.ones(()))  # of levels around 0.5
 
     def encode(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Pattern (n, 32, 9, 3) and style (n, S) -> mean (n, Z), log_var (n, Z)."""
         mean, log_var = self.encoder(pattern, style)
-        return mean - style @ self.centres, log_var
+        return mean - self.centre(style), log_var
+
+    def centre(self, style: Tensor) -> Tensor:
+        """Where a style (n, S) lies, (n, Z). A fill lies where its style does: FILL changes the end, not the place."""
+        plain = style[:, :-1]
+        return (plain / plain.sum(1, keepdim=True).clamp(min=1e-3)) @ self.centres
 
     def decode(self, latent: Tensor, style: Tensor) -> Tensor:
         """Latent (n, Z) and style (n, S) -> pattern (n, 32, 9, 3): level, velocity 0..1, offset -0.5..0.5."""
-        latent = latent.clamp(-LATENT_LIMIT, LATENT_LIMIT) + style @ self.centres
+        latent = latent.clamp(-LATENT_LIMIT, LATENT_LIMIT) + self.centre(style)
         level, velocity, offset = self.decoder(latent, style).unbind(-1)
         level = torch.sigmoid((level - self.threshold) * self.sharpness)
         return torch.stack([level, torch.sigmoid(velocity), 0.5 * torch.tanh(offset)], -1)
 
-    def forward(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A training pass: mean and log variance (n, Z), and the decoder's logits (n, 32, 9, 3)."""
+    def forward(
+        self, pattern: Tensor, style: Tensor, fill_style: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """A training pass: mean and log variance (n, Z), and the decoder's logits (n, 32, 9, 3).
+
+        With ``fill_style`` (m, S), m <= n, also the logits (m, 32, 9, 3) of the first m asked for a fill.
+        """
         mean, log_var = self.encoder(pattern, style)
         latent = mean + torch.randn_like(mean) * torch.exp(0.5 * log_var) if self.training else mean
-        return mean, log_var, self.decoder(latent, style)
+        filled = None if fill_style is None else self.decoder(latent[: len(fill_style)].detach(), fill_style)
+        return mean, log_var, self.decoder(latent, style), filled
 
 
 class DecoderForExport(nn.Module):

@@ -18,6 +18,8 @@ from training.patterns.augment import AugmentConfig, Recombiner
 from training.patterns.calibrate import calibrate
 from training.patterns.data import DataConfig, Dataset, load_dataset
 from training.patterns.evaluation import fidelity, reconstruct
+from training.patterns.fills import FillBook
+from training.patterns.labels import as_fill
 from training.patterns.layout import MAP_FILE, RhythmMap, lay_out
 from training.patterns.losses import LossConfig, kl_nats, level_nats, touch_nats
 from training.patterns.model import ModelConfig, RhythmVae
@@ -39,6 +41,8 @@ class FinishConfig:
         if self.sharpness <= 0.0:
             raise SettingError(f"finish.sharpness must be above 0, got {self.sharpness}")
 
+
+FILL_PART: Final = 4  # one groove in so many is also asked for a fill
 
 SECTIONS: Final = {
     "model": ModelConfig,
@@ -72,21 +76,31 @@ class RhythmTask(Task):
         self.ending = config.section("finish", FinishConfig)
         self.batch_size = config.loop.batch_size
         self.recombiner = Recombiner(dataset.train, config.section("augment", AugmentConfig))
+        self.book = FillBook(dataset.train)
 
     def train_batch(self, step: int, random: np.random.Generator) -> Batch:  # noqa: ARG002
         """Recombined patterns (n, 32, 9, 3) and their style vectors (n, S)."""
         pattern, style = self.recombiner.batch(self.batch_size, random)
-        return {"pattern": torch.from_numpy(pattern), "style": torch.from_numpy(style)}
+        batch = {"pattern": torch.from_numpy(pattern), "style": torch.from_numpy(style)}
+        asked = self.batch_size // FILL_PART
+        if len(self.book) and asked:
+            batch["filled"] = torch.from_numpy(self.book.filled(pattern[:asked]))
+            batch["fill_style"] = torch.from_numpy(as_fill(style[:asked]))
+        return batch
 
     def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Nats of a pattern; the parts are logged without their weights."""
         pattern, settings = batch["pattern"], self.settings
-        mean, log_var, logits = model(pattern, batch["style"])
+        mean, log_var, logits, filled = model(pattern, batch["style"], batch.get("fill_style"))
         level = level_nats(logits[..., 0], pattern[..., 0], settings.smoothing)
         velocity, offset = touch_nats(logits, pattern)
         kl = kl_nats(mean, log_var)
         loss = level + settings.velocity * velocity + settings.offset * offset + settings.beta_at(step) * kl
         parts = {"level_nats": level, "velocity_nats": velocity, "offset_nats": offset, "kl_nats": kl}
+        if filled is not None:
+            parts["fill_nats"] = level_nats(filled[..., 0], batch["filled"][..., 0], settings.smoothing)
+            touch = sum(touch_nats(filled, batch["filled"]), torch.zeros(()))
+            loss = loss + settings.fill * (parts["fill_nats"] + 0.3 * touch)
         return loss, {name: part.detach() for name, part in parts.items()}
 
     def evaluate(self, model: nn.Module) -> Metrics:
