@@ -14,7 +14,7 @@ import torch
 
 from device import __version__
 from device.contract.archive import AnyArray, pack_arrays
-from device.contract.bundle import Bundle, listing, write_bundle
+from device.contract.bundle import Bundle, bundle_bytes, listing, write_bundle
 from device.contract.manifest import (
     CARD,
     GOLDEN,
@@ -44,7 +44,7 @@ from export.parity import (
     sound_parity,
     tolerances,
 )
-from export.quantize import quantized
+from export.quantize import Feed, quantized
 from training.checkpoint import Run, load_run
 from training.patterns.labels import STYLES
 from training.patterns.layout import MAP_FILE as RHYTHM_MAP
@@ -118,8 +118,9 @@ def export_bundle(
     card = write_card(manifest, real_grooves=grooves.real, real_sounds=sounds.real, made=_made(rhythm, sound))
     members = {f"{model}.onnx": shipped[model].SerializeToString(deterministic=True) for model in MODELS}
     members |= {MAPS: _maps(grooves, sounds, kits), GOLDEN: pack_arrays(golden), CARD: card.encode()}
-    bundle = write_bundle(out, msgspec.structs.replace(manifest, members=listing(members)), members)
-    Models.load(bundle).verify()
+    manifest = msgspec.structs.replace(manifest, members=listing(members))
+    Models.load(Bundle.read(bundle_bytes(manifest, members))).verify()  # before anything is overwritten
+    bundle = write_bundle(out, manifest, members)
     say(f"wrote {out}, {out.stat().st_size / 1e6:.2f} MB, golden outputs repeat")
     return bundle
 
@@ -152,7 +153,7 @@ def _sound_half(graphs: Mapping[str, onnx.ModelProto], sounds: Sounds, *, int8: 
 def _half(
     names: tuple[str, str],
     graphs: Mapping[str, onnx.ModelProto],
-    feeds: Mapping[str, list[dict[str, "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"]]],
+    feeds: Mapping[str, list[Feed]],
     judge: Callable[[Runner, Runner], tuple[tuple[Parity, ...], bool]],
     say: Say,
 ) -> Half:

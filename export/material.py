@@ -14,7 +14,7 @@ from training.checkpoint import Run
 from training.patterns.data import DataConfig as GrooveConfig
 from training.patterns.data import load_dataset as load_grooves
 from training.patterns.layout import RhythmMap
-from training.patterns.windows import STYLE_VECTORS, Windows
+from training.patterns.windows import STYLE_VECTORS, IntArray, Windows
 from training.sounds.examples import FOLDER, Examples, synthetic_examples
 from training.sounds.examples import DataConfig as SoundConfig
 from training.sounds.layout import SoundMap
@@ -90,7 +90,7 @@ def _one_hot(classes: list[int]) -> FloatArray:
     return np.eye(len(SOUND_CLASSES), dtype=np.float32)[classes]
 
 
-def _spread(count: int, most: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _spread(count: int, most: int) -> IntArray:
     """Up to ``most`` indices, evenly over ``count``."""
     return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 

@@ -186,12 +186,17 @@ def listing(members: Mapping[str, bytes]) -> dict[str, Member]:
     return {name: Member(hashlib.sha256(members[name]).hexdigest(), len(members[name])) for name in MEMBERS}
 
 
+def bundle_bytes(manifest: Manifest, members: Mapping[str, bytes]) -> bytes:
+    """The file of a bundle; ``manifest.members`` is ``listing(members)``."""
+    return pack({MANIFEST: encode_manifest(manifest), **{name: members[name] for name in MEMBERS}})
+
+
 def write_bundle(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> Bundle:
     """Write a bundle whole or not at all, and return it opened. Raises BundleError; then ``path`` is as it was.
 
     ``manifest.members`` is ``listing(members)``.
     """
-    data = pack({MANIFEST: encode_manifest(manifest), **{name: members[name] for name in MEMBERS}})
+    data = bundle_bytes(manifest, members)
     bundle = Bundle.read(data, path.name)
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
