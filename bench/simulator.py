@@ -54,7 +54,9 @@ class Sim:
 
     def page(self, path: str = "play") -> ClientConnection:
         """One of the page's sockets."""
-        return self._stack.enter_context(connect(self.address + path, compression=None, max_size=None))
+        return self._stack.enter_context(
+            connect(self.address + path, compression=None, max_size=None, ping_interval=None)
+        )
 
     def __enter__(self) -> "Sim":
         return self

@@ -18,12 +18,13 @@ import threading
 import webbrowser
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from device.audio.launch import AudioHost
-from device.errors import SettingError
+from device.errors import LatidoError, SettingError
 from device.simulator.listener import listen
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 PORT: Final = 7878
 SINKS: Final = ("auto", "browser", "portaudio", "alsa", "null")
+LIBRARIES: Final = ("starlette", "uvicorn", "websockets")
 DISPLAYS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
@@ -51,6 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingError(f"--sink must be one of {', '.join(SINKS)}, got {arguments.sink!r}")
     if not 0 <= arguments.seed < 2**24:
         raise SettingError(f"--seed must be 0..{2**24 - 1}, got {arguments.seed}")
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise LatidoError(f"the page needs {' and '.join(missing)}: install with pip install 'latido[desktop]'")
     listener = listen(arguments.port)
     with _told_to_stop() as stop, contextlib.ExitStack() as stack:
         stack.callback(listener.close)

@@ -20,9 +20,8 @@ export class Keys {
       button.type = "button";
       button.className = "key";
       button.dataset.button = entry.name;
-      button.innerHTML = '<i class="light"></i><b></b><small></small>';
+      button.innerHTML = '<i class="light"></i><b></b> <small></small>';
       button.querySelector("b").textContent = entry.name;
-      button.setAttribute("aria-label", `${entry.name}: ${entry.press}`);
       button.setAttribute("aria-keyshortcuts", entry.key === " " ? "Space" : entry.key);
       this.listen(button, entry);
       this.buttons.set(entry.name, { button, entry });
@@ -88,7 +87,6 @@ export class Keys {
     button.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       event.preventDefault();
-      button.focus({ preventScroll: true, focusVisible: false });
       button.setPointerCapture(event.pointerId);
       fingers.add(event.pointerId);
       this.press(entry.name);
@@ -110,6 +108,7 @@ export class Keys {
       `key: ${entry.key === " " ? "space" : entry.key}`,
     ];
     const text = words.filter(Boolean).join(" · ");
+    button.setAttribute("aria-description", text);
     for (const name of ["pointerenter", "focus"]) button.addEventListener(name, () => this.hand.explain(text));
     for (const name of ["pointerleave", "blur"]) button.addEventListener(name, () => this.hand.explain(null));
   }

@@ -292,6 +292,9 @@ function pulse(place) {
   element.classList.add("beats");
 }
 
+// a button clicked with the mouse does not keep the focus: space goes on to start and stop
+document.addEventListener("mousedown", (event) => event.target.closest?.("button") && event.preventDefault());
+
 // ---- the page itself ---------------------------------------------------------------------------------
 
 listenToTheme(at("theme"), () => {

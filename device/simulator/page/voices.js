@@ -14,12 +14,12 @@ export class Voices {
       const row = document.createElement("div");
       row.className = "voice";
       row.style.setProperty("--tint", `var(--voice-${index})`);
-      const pad = this.button(row, "pad", String(index + 1), `Play ${label}`, `Plays ${label} now (key ${index + 1}).`);
-      const pick = this.button(row, "pick", "", label, `Puts ${label} under the sound knobs.`);
+      const pad = this.button(row, "pad", String(index + 1), `${index + 1}: play ${label}`, `Plays ${label} now (key ${index + 1}).`);
+      const pick = this.button(row, "pick", "", null, `Puts ${label} under the sound knobs.`);
       const title = document.createElement("b");
       title.textContent = label;
       const sound = document.createElement("small");
-      pick.append(title, sound);
+      pick.append(title, " ", sound);
       const meter = document.createElement("span");
       meter.className = "meter";
       meter.append(document.createElement("i"));
@@ -38,7 +38,7 @@ export class Voices {
       pick.addEventListener("click", () => this.hand.choose(index));
       mute.addEventListener("click", () => this.hand.mute(index, mute.getAttribute("aria-pressed") !== "true"));
       this.place.append(row);
-      return { row, pad, pick, sound, mute, meter: meter.firstChild, name, label };
+      return { row, pad, pick, sound, mute, meter: meter.firstChild, name };
     });
   }
 
@@ -47,7 +47,8 @@ export class Voices {
     button.type = "button";
     button.className = kind;
     button.textContent = text;
-    button.setAttribute("aria-label", label);
+    if (label) button.setAttribute("aria-label", label);
+    button.setAttribute("aria-description", help);
     for (const name of ["pointerenter", "focus"]) button.addEventListener(name, () => this.hand.explain(help));
     for (const name of ["pointerleave", "blur"]) button.addEventListener(name, () => this.hand.explain(null));
     row.append(button);
@@ -56,14 +57,13 @@ export class Voices {
 
   show(state) {
     const mutes = state.positions.mute ?? [];
-    this.rows.forEach(({ row, pick, sound, mute, name, label }, index) => {
+    this.rows.forEach(({ row, pick, sound, mute, name }, index) => {
       const chosen = index === state.voice;
       const muted = (mutes[index] ?? 0) >= 0.5;
       const heard = soundName(state.sounds[index] ?? name);
       row.classList.toggle("chosen", chosen);
       row.classList.toggle("muted", muted);
       pick.setAttribute("aria-pressed", String(chosen));
-      pick.setAttribute("aria-label", `${label}, sounds like ${heard}`);
       sound.textContent = (state.sounds[index] ?? name) === name ? "" : heard;
       mute.setAttribute("aria-pressed", String(muted));
     });
