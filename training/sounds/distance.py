@@ -76,7 +76,12 @@ def peak_normalised(audio: Tensor) -> Tensor:
 
 def distance_db(first: Tensor, second: Tensor) -> Tensor:
     """Active log-mel distance (n,) in dB between onset-aligned sounds (n, N)."""
-    first, second = peak_normalised(first), peak_normalised(second)
+    return level_distance_db(peak_normalised(first), peak_normalised(second))
+
+
+def level_distance_db(first: Tensor, second: Tensor) -> Tensor:
+    """The same distance (n,) as the sounds come, loudness included. A model that is only judged by sounds brought
+    to peak 1 drifts louder and louder, until its envelopes are flat where they meet their limit."""
     return torch.stack([compare(log_mel(first, *size), log_mel(second, *size)) for size in RESOLUTIONS]).mean(0)
 
 

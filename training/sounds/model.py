@@ -155,14 +155,15 @@ class SoundVae(nn.Module):
     def forward(
         self, features: Tensor, sound_class: Tensor, intensity: Tensor, coarse_spans: int = 0
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor | None]:
-        """A training pass: posterior mean and log variance, controls, and audio when spans are asked for.
+        """A training pass: posterior mean and log variance, controls, and audio when spans are asked for: the mix
+        as loud as the controls say, where ``decode`` brings it to peak 1.
 
         Controls leave as plain tensors: Fabric hooks gradients onto outputs and cannot open frozen records.
         """
         mean, log_var = self.encoder(features, sound_class)
         latent = mean + torch.randn_like(mean) * torch.exp(0.5 * log_var) if self.training else mean
         controls = self.controller(latent, sound_class, intensity)
-        audio = self.renderer(controls, self.noise, intensity, coarse_spans) if coarse_spans else None
+        audio = self.renderer.mix(controls, self.noise, coarse_spans) if coarse_spans else None
         return mean, log_var, controls.tensors(), audio
 
 

@@ -1,7 +1,7 @@
 """The sound VAE as a task of the training loop: envelopes first, then what only audio shows.
 
     stage 1   features -> latent -> controls, compared with analysed or known controls; nothing is rendered
-    stage 2   the same, rendered, and compared by the active log-mel distance it is judged by
+    stage 2   the same, rendered, and compared by the active log-mel distance it is judged by, loudness included
 
 Stage 1 costs a tenth of stage 2 and brings the model to where a spectral loss has a slope to follow.
 """
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from training.config import RunConfig
 from training.report import Report
 from training.sounds.controls import ATTACK_FRAMES, COARSE_HOP, Controls, soften
-from training.sounds.distance import distance_db
+from training.sounds.distance import level_distance_db
 from training.sounds.evaluation import reconstruct, reconstruction_db, retrieval_db
 from training.sounds.examples import DataConfig, Dataset, Sampler, load_dataset
 from training.sounds.layout import SoundMap, lay_out
@@ -35,10 +35,10 @@ BLUR: Final = 0.03  # noise on features: one recording must not be told by its e
 class LossConfig:
     """What is minimised, and when."""
 
-    envelope_steps: int = 5000  # length of stage 1; the rest of loop.steps is stage 2
+    envelope_steps: int = 3000  # length of stage 1; the rest of loop.steps is stage 2
     audio_batch: int = 16  # sounds per step of stage 2
     beta: float = 0.01  # weight of the KL divergence, reached linearly over stage 1
-    control_share: float = 0.1  # what stage 2 keeps of stage 1's loss
+    control_share: float = 0.3  # what stage 2 keeps of stage 1's loss
 
 
 SECTIONS: Final = {"model": ModelConfig, "data": DataConfig, "loss": LossConfig}
@@ -104,7 +104,7 @@ class SoundTask(Task):
         if target is None:
             return controls_db + beta * kl, logged
         full = batch["intensity"][:, 0] == 1.0  # softened hits exist as controls only
-        audio_db = distance_db(audio[full], target[full]).mean()
+        audio_db = level_distance_db(audio[full], target[full]).mean()
         return audio_db + self.settings.control_share * controls_db + beta * kl, logged | {
             "audio_db": audio_db.detach()
         }
