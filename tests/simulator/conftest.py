@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,9 +22,8 @@ from simulator_kit import Panel, until
 
 @pytest.fixture(scope="session")
 def models():
-    """The factory's; loaded in a thread, as onnxruntime sets the loading thread to treat denormals as zero."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: Models.load(find_bundle(None))).result()
+    """The factory's."""
+    return Models.load(find_bundle(None))
 
 
 @pytest.fixture(scope="module")
