@@ -42,6 +42,8 @@ from device.panel.events import ButtonPressed, Event
 LEAD_STEPS: Final = 1.0  # so long before a bar line, what belongs to the bar is prepared
 FIRST_STYLE: Final = "house"  # what a fresh box plays, where the bundle knows it
 TRIGGERS_SHOWN: Final = 64
+FIRST_VOICES: Final = 3  # kick, snare, hat: the first downbeat waits for them ...
+LONGEST_SILENCE_NS: Final = 2_000_000_000  # ... but no longer than this
 
 
 class Worker(Protocol):
@@ -110,6 +112,7 @@ class Control:
         self._report: Report | None = None
         self._attached_before = False
         self._when = When.NEXT_STEP
+        self._starts_by: int | None = None  # a start that waits for its sounds
         self._asked: tuple[object, ...] = ()
         self._told: PlayerState | None = None  # the state audio was told the parameters of
         self._words: tuple[PlayerState | None, int, dict[str, str]] = (None, 0, {})
@@ -155,7 +158,7 @@ class Control:
 
     def step(self, now_ns: int) -> View:
         """One pass of the loop; returns the View it publishes."""
-        self._hear()
+        self._hear(now_ns)
         self._obey(now_ns)
         bar_frame = self._follow(now_ns)
         self._ask(now_ns)
@@ -164,6 +167,7 @@ class Control:
             self._told = self.moment.state
             self._delivery.params(engine_params(self._told), bar_frame)
         self._delivery.retry()
+        self._start_when_ready(now_ns)
         self.view = self._shown(now_ns)
         return self.view
 
@@ -204,7 +208,7 @@ class Control:
             return f"{error}; starting from defaults"
         return ""
 
-    def _hear(self) -> None:
+    def _hear(self, now_ns: int) -> None:
         reports = self._delivery.hear()
         for report in reports:
             self._beat = self._beat.heard(report)
@@ -215,14 +219,23 @@ class Control:
         self._report = replace(reports[-1], peaks=peaks)
         if self._fresh_link:
             self._fresh_link = False
-            self._meet(reports[-1])
+            self._meet(reports[-1], now_ns)
 
-    def _meet(self, report: Report) -> None:
+    def _meet(self, report: Report, now_ns: int) -> None:
         """The first report of a link: an audio half that plays is taken over as it is, a silent one is started."""
         wanted = self.moment.playing if self._attached_before else report.playing or self._begin
-        if wanted and not report.playing:
-            self._delivery.say((Transport(Action.START),))
+        self._starts_by = None if report.playing or not wanted else now_ns + LONGEST_SILENCE_NS
         self.moment = replace(self.moment, playing=wanted)
+
+    def _start_when_ready(self, now_ns: int) -> None:
+        """The first downbeat waits for its pattern and for kick, snare and hat, but not for ever."""
+        if self._starts_by is None or not self.moment.playing:
+            self._starts_by = None
+            return
+        ready = self._delivery.pattern_ident and None not in self._delivery.sounds[:FIRST_VOICES]
+        if (ready and not self._delivery.waiting) or now_ns >= self._starts_by:
+            self._starts_by = None
+            self._delivery.say((Transport(Action.START),))
 
     def _here(self, at_ns: int) -> Here:
         heard_ns = at_ns - int(self.health.latency_ms * 1e6) if at_ns else 0

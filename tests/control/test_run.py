@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+import soundfile
 
 from device.audio.launch import AudioHost
 from device.control import store
@@ -37,6 +39,20 @@ def live(models, tmp_path):
         with Instrument(control, host, store.Saver(tmp_path / "state")) as instrument:
             instrument.host = host
             yield instrument
+
+
+def test_the_first_downbeat_is_heard(models, tmp_path):
+    """Models need a moment at switching on: the beat waits for its first sounds, not the other way round."""
+    host = AudioHost(tmp_path / "run", f"wav:{tmp_path / 'beat.wav'}")
+    spaces = Spaces(models.maps, tuple(models.manifest.styles), models.bundle.ident)
+    with Background(models) as worker:
+        control = Control(spaces, worker, host.connect(), health=health_of(host))
+        with Instrument(control, host) as instrument:
+            until(lambda: len(instrument.control.view.triggers) > 8)
+            first = instrument.control.view.triggers[0]
+    audio, _ = soundfile.read(tmp_path / "beat.wav")
+    assert first.step == 0
+    assert np.abs(audio[first.frame : first.frame + 4410]).max() > 0.05
 
 
 def heard(instrument):
