@@ -8,7 +8,7 @@ from device.contract.voices import SOUND_CLASSES
 from device.errors import SettingError
 from training.sounds.analysis import analyse
 from training.sounds.controls import FRAMES, KNOTS, SAMPLE_RATE, Controls, knot_frames, soften
-from training.sounds.distance import Shelf, distance_db
+from training.sounds.distance import Shelf, distance_db, level_distance_db
 from training.sounds.features import PowerSpectrum
 from training.sounds.model import ModelConfig, SoundVae
 from training.sounds.render import Renderer, decoder_noise
@@ -138,6 +138,16 @@ def test_equal_sounds_are_zero_apart_and_distance_is_symmetric(noise: torch.Tens
     assert float(distance_db(kick, clap)) == pytest.approx(float(distance_db(clap, kick)))
     assert float(distance_db(kick, clap)) > 4.0
     assert float(distance_db(kick, 0.25 * kick)) < 1e-3  # loudness does not count
+
+
+def test_training_hears_loudness_and_cannot_be_deafened_by_one_loud_place(noise: torch.Tensor) -> None:
+    generator = np.random.default_rng(6)
+    kick, wrong = (play(synthesize(name, generator), noise) for name in ("kick", "clap"))
+    assert float(level_distance_db(kick, kick)) == 0.0
+    assert 3.0 < float(level_distance_db(2.0 * kick, kick)) < 6.1  # twice as loud is 6 dB, less where the floor is
+    spike = wrong.clone()
+    spike[:, 4000] = 1000.0
+    assert float(level_distance_db(spike, kick)) > float(level_distance_db(wrong, kick))
 
 
 def test_silence_compares_without_a_nan() -> None:

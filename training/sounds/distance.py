@@ -61,8 +61,16 @@ def _last_active(mel_db: Tensor) -> Tensor:
 
 def compare(first_db: Tensor, second_db: Tensor) -> Tensor:
     """Distance (n,) in dB of two log-mel pictures (n, frames, bands) at one resolution."""
-    peak = torch.maximum(first_db.amax((1, 2)), second_db.amax((1, 2)))
-    floor = (peak - FLOOR_DB)[:, None, None]
+    return _gap_above(torch.maximum(first_db.amax((1, 2)), second_db.amax((1, 2))) - FLOOR_DB, first_db, second_db)
+
+
+def _compare_to(guess_db: Tensor, target_db: Tensor) -> Tensor:
+    return _gap_above(target_db.amax((1, 2)) - FLOOR_DB, guess_db, target_db)
+
+
+def _gap_above(floor_db: Tensor, first_db: Tensor, second_db: Tensor) -> Tensor:
+    """Mean gap (n,) above each sound's floor (n,), in the frames before the longer one has fallen by 50 dB."""
+    floor = floor_db[:, None, None]
     gap = (torch.maximum(first_db, floor) - torch.maximum(second_db, floor)).abs().mean(2)  # (n, frames)
     frames = torch.maximum(_last_active(first_db), _last_active(second_db))
     active = torch.arange(gap.shape[1], device=gap.device) < frames[:, None]
@@ -76,13 +84,18 @@ def peak_normalised(audio: Tensor) -> Tensor:
 
 def distance_db(first: Tensor, second: Tensor) -> Tensor:
     """Active log-mel distance (n,) in dB between onset-aligned sounds (n, N)."""
-    return level_distance_db(peak_normalised(first), peak_normalised(second))
-
-
-def level_distance_db(first: Tensor, second: Tensor) -> Tensor:
-    """The same distance (n,) as the sounds come, loudness included. A model that is only judged by sounds brought
-    to peak 1 drifts louder and louder, until its envelopes are flat where they meet their limit."""
+    first, second = peak_normalised(first), peak_normalised(second)
     return torch.stack([compare(log_mel(first, *size), log_mel(second, *size)) for size in RESOLUTIONS]).mean(0)
+
+
+def level_distance_db(guess: Tensor, target: Tensor) -> Tensor:
+    """How far (n,) in dB a guess (n, N) is from its target, loudness included; for training.
+
+    A model that is only judged by sounds brought to peak 1 drifts louder and louder, until its envelopes are
+    flat where they meet their limit. And the floor must be the target's own: under a common one a guess that
+    is loud in a single place would put everything else out of hearing.
+    """
+    return torch.stack([_compare_to(log_mel(guess, *size), log_mel(target, *size)) for size in RESOLUTIONS]).mean(0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
