@@ -42,7 +42,10 @@ def quantized(name: str, graph: onnx.ModelProto, feeds: Iterable[Feed]) -> tuple
         quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
         loaded = onnx.load(prepared)
         layers = weight_layers(loaded)
-        chosen = {node: weight for node, weight in layers.items() if not _kept(name, weight, loaded)}
+        two_way = both_ways(loaded)
+        chosen = {
+            node: weight for node, weight in layers.items() if weight not in two_way and not _kept(name, weight, loaded)
+        }
         if not chosen:
             raise ModelError(f"{name} has no layer to quantize: export it with --fp32")
         quantize_static(
@@ -60,6 +63,7 @@ def quantized(name: str, graph: onnx.ModelProto, feeds: Iterable[Feed]) -> tuple
             extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
         model = onnx.load(result)
+    _pack(model.graph, two_way)
     used = {node.domain for node in model.graph.node}
     domains = [entry for entry in model.opset_import if entry.domain in used]
     del model.opset_import[:]
@@ -77,6 +81,37 @@ def weight_layers(graph: onnx.ModelProto) -> dict[str, str]:
         for node in graph.graph.node
         if node.op_type in LAYERS and node.input[1] in weights and _is_layer(node.input[1])
     }
+
+
+def both_ways(graph: onnx.ModelProto) -> frozenset[str]:
+    """Weights of layers that also run backwards (the decoder inside an encoder that corrects its own guess).
+
+    Their channels lie along another axis each way, which int8 layers cannot have.
+    """
+    kinds: dict[str, set[str]] = {}
+    for node, weight in weight_layers(graph).items():
+        kinds.setdefault(weight, set()).add(next(n.op_type for n in graph.graph.node if n.name == node))
+    return frozenset(weight for weight, used in kinds.items() if len(used) > 1)
+
+
+def _pack(graph: onnx.GraphProto, weights: Iterable[str]) -> None:
+    """Keep weights (out, in) as 8 bits and a scale for each row.
+
+    Plain operators on constants unpack them, which onnxruntime does once, when it loads the model.
+    """
+    for tensor in [tensor for tensor in graph.initializer if tensor.name in set(weights)]:
+        name, array = tensor.name, onnx.numpy_helper.to_array(tensor)
+        scale = np.maximum(np.abs(array).max(1, keepdims=True), 1e-9).astype(np.float32) / np.float32(127.0)
+        packed, whole = np.rint(array / scale).astype(np.int8), f"{name}_whole"
+        nodes = (
+            onnx.helper.make_node("Cast", [f"{name}_packed"], [whole], f"{name}_cast", to=onnx.TensorProto.FLOAT),
+            onnx.helper.make_node("Mul", [whole, f"{name}_scale"], [name], f"{name}_unpack"),
+        )
+        graph.initializer.remove(tensor)
+        graph.initializer.append(onnx.numpy_helper.from_array(packed, f"{name}_packed"))
+        graph.initializer.append(onnx.numpy_helper.from_array(scale, f"{name}_scale"))
+        for place, node in enumerate(nodes):
+            graph.node.insert(place, node)
 
 
 def _is_layer(weight: str) -> bool:

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from device.contract.pattern import PatternGrid
 from device.errors import SettingError
 from training.patterns.calibrate import best_thresholds, style_centres
+from training.patterns.correct import OFFSET_WEIGHT, PRIOR_WEIGHT, VELOCITY_WEIGHT, corrected, slope, stride_of
 from training.patterns.labels import STYLES, style_vector
 from training.patterns.losses import LossConfig, kl_nats, level_nats, touch_nats
 from training.patterns.model import DecoderForExport, EncoderForExport, ModelConfig, RhythmVae
 from training.patterns.styles import make_windows
 
-SMALL = ModelConfig(latent_size=8, hidden=32, encoder_blocks=1, decoder_blocks=1)
+SMALL = ModelConfig(latent_size=8, encoder_hidden=32, decoder_hidden=32, encoder_blocks=1, decoder_blocks=1)
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +143,33 @@ def test_wrong_settings_are_told() -> None:
         ModelConfig(latent_size=33)
     with pytest.raises(SettingError, match="smoothing"):
         LossConfig(smoothing=0.5)
+
+
+def heard(model: RhythmVae, cells: torch.Tensor, latent: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+    """What correcting a latent tries to lower, summed over patterns."""
+    logits = model.decoder(latent, style)
+    velocity, offset = touch_nats(logits, cells)
+    touch = VELOCITY_WEIGHT * velocity + OFFSET_WEIGHT * offset
+    prior = 0.5 * PRIOR_WEIGHT * (latent**2).sum()
+    return (level_nats(logits[..., 0], cells[..., 0]) + touch) * len(cells) + prior
+
+
+def test_the_slope_is_the_slope(model: RhythmVae) -> None:
+    windows = make_windows(2, ["house", "jazz", "latin"], 1)
+    cells, style = torch.from_numpy(windows.cells), torch.from_numpy(windows.style_vectors())
+    latent = torch.randn(len(windows), 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    (expected,) = torch.autograd.grad(heard(model, cells, latent, style), latent)
+    with torch.no_grad():
+        found = slope(model.decoder, cells, latent, style)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_latent_corrected_by_ear_sounds_more_like_the_groove(model: RhythmVae) -> None:
+    windows = make_windows(4, ["house", "jazz", "latin"], 1)
+    cells, style = torch.from_numpy(windows.cells), torch.from_numpy(windows.style_vectors())
+    with torch.no_grad():
+        guess, _ = model.encoder(cells, style)
+        stride = stride_of(model.decoder, cells, guess, style)
+        better = corrected(model.decoder, cells, guess, style, stride)
+        assert heard(model, cells, better, style) < heard(model, cells, guess, style)
+        assert torch.equal(corrected(model.decoder, cells, guess, style, torch.zeros_like(stride)), guess)

@@ -1,7 +1,8 @@
-"""After training: where a hit begins, how graded levels are, and where in the latent space a style lies.
+"""After training: how a latent is corrected, where a hit begins, how graded levels are, where a style lies.
 
 None of it changes a weight or looks at the validation data.
 
+    stride      how far a latent is moved when it is corrected by ear (correct.py)
     threshold   the logit of each voice that becomes level 0.5: where F1 on the tuning windows is best
     sharpness   a factor on logits: levels stay a *field* that DENSITY can sweep, not black and white
     centres     what a style adds to the latent of a groove, by least squares
@@ -15,20 +16,26 @@ import torch
 
 from device.contract.pattern import LEVEL, FloatArray
 from device.contract.voices import VOICE_COUNT
+from training.patterns.correct import stride_of
 from training.patterns.evaluation import decode, encode
 from training.patterns.model import RhythmVae
 from training.patterns.windows import Windows
 
 STEPS_TRIED: Final = np.linspace(-2.0, 1.5, 71)
 ROUNDS: Final = 3
+CURVATURE_FROM: Final = 256  # windows
 RIDGE: Final = 1.0  # windows' worth of doubt about a style's centre
 
 
 def calibrate(model: RhythmVae, train: Windows, tuning: Windows, style_share: float, sharpness: float) -> None:
-    """Set ``centres``, ``threshold`` and ``sharpness`` of ``model`` in place."""
+    """Set ``stride``, ``centres``, ``threshold`` and ``sharpness`` of ``model`` in place."""
     model.centres.zero_()
+    model.stride.zero_()
     model.threshold.zero_()
     model.sharpness.fill_(1.0)
+    felt = train[np.linspace(0, len(train) - 1, min(len(train), CURVATURE_FROM)).astype(np.int64)]
+    pattern, style = torch.from_numpy(felt.cells), torch.from_numpy(felt.style_vectors())
+    model.stride.copy_(stride_of(model.decoder, pattern, torch.from_numpy(encode(model, felt)), style))
     plain = train[~train.fill]
     centres = style_centres(encode(model, plain), plain.style_vectors()[:, :-1])
     logits = level_logits(model, tuning)

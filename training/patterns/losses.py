@@ -25,10 +25,10 @@ KNEE: Final = 0.5  # spreads
 class LossConfig:
     """Weights of the parts beside the level's, which is 1."""
 
-    beta: float = 0.01
+    beta: float = 0.02
     beta_steps: int = 1000  # over which beta rises from 0
     velocity: float = 0.6
-    offset: float = 1.0
+    offset: float = 0.6
     fill: float = 0.2  # of grooves asked for a fill, see fills.py
     smoothing: float = 0.0  # of level targets: levels then stay that far from 0 and 1
 

@@ -1,7 +1,8 @@
 """The rhythm VAE: a two-bar groove to a small latent and back to a field of levels, velocities and offsets.
 
-    pattern, style -> residual blocks -> mean, log variance of the latent      encoder
-    latent, style  -> residual blocks -> level, velocity, offset of each cell  decoder
+    pattern, style -> residual blocks -> first guess of the latent, log variance  encoder
+    latent, style  -> residual blocks -> level, velocity, offset of each cell     decoder
+    latent, what the decoder gets wrong -> a better latent, a few times        correction (correct.py)
 
 Every layer sees the whole pattern at once. (Sharing weights between the bars or the beats of a pattern was
 tried: for the same work it reconstructed new grooves worse. That a kick pattern means the same under any
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from device.contract.pattern import STEPS
 from device.contract.voices import VOICE_COUNT
 from device.errors import SettingError
+from training.patterns.correct import corrected
 from training.patterns.labels import STYLES
 
 PATTERN_SIZE: Final = STEPS * VOICE_COUNT * 3
@@ -33,7 +35,8 @@ class ModelConfig:
     """Sizes of the model; a checkpoint carries them."""
 
     latent_size: int = 32
-    hidden: int = 384
+    encoder_hidden: int = 384
+    decoder_hidden: int = 384
     encoder_blocks: int = 2
     decoder_blocks: int = 2
 
@@ -63,13 +66,13 @@ def _blocks(count: int, features: int) -> nn.Sequential:
 
 
 class Encoder(nn.Module):
-    """Pattern (n, 32, 9, 3) and style (n, S) to mean and log variance (n, Z)."""
+    """Pattern (n, 32, 9, 3) and style (n, S) to a first guess of the mean, and log variance (n, Z)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.read = nn.Linear(PATTERN_SIZE + len(STYLES), config.hidden)
-        self.blocks = _blocks(config.encoder_blocks, config.hidden)
-        self.head = nn.Linear(config.hidden, 2 * config.latent_size)
+        self.read = nn.Linear(PATTERN_SIZE + len(STYLES), config.encoder_hidden)
+        self.blocks = _blocks(config.encoder_blocks, config.encoder_hidden)
+        self.head = nn.Linear(config.encoder_hidden, 2 * config.latent_size)
 
     def forward(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Velocity and offset count as much as their level does; log variance stays within -10 .. 4."""
@@ -85,9 +88,9 @@ class Decoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.spread = nn.Linear(config.latent_size + len(STYLES), config.hidden)
-        self.blocks = _blocks(config.decoder_blocks, config.hidden)
-        self.write = nn.Linear(config.hidden, PATTERN_SIZE)
+        self.spread = nn.Linear(config.latent_size + len(STYLES), config.decoder_hidden)
+        self.blocks = _blocks(config.decoder_blocks, config.decoder_hidden)
+        self.write = nn.Linear(config.decoder_hidden, PATTERN_SIZE)
 
     def forward(self, latent: Tensor, style: Tensor) -> Tensor:
         """Unbounded numbers, a sigmoid or tanh away from a pattern."""
@@ -99,6 +102,7 @@ class RhythmVae(nn.Module):
     """Encoder and decoder together, with the tensors of the bundle's two rhythm models."""
 
     centres: Tensor
+    stride: Tensor
     threshold: Tensor
     sharpness: Tensor
 
@@ -107,7 +111,8 @@ class RhythmVae(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        # Set after training (calibrate.py): they change no reconstruction but where "a hit" begins.
+        # Set after training (calibrate.py); until then nothing is corrected and 0.5 is a hit.
+        self.register_buffer("stride", torch.zeros(config.latent_size, config.latent_size))  # see correct.py
         self.register_buffer("centres", torch.zeros(len(STYLES) - 1, config.latent_size))  # "fill" has none
         self.register_buffer("threshold", torch.zeros(VOICE_COUNT))  # logit of each voice that becomes level 0.5
         self.register_buffer("sharpness", torch.ones(()))  # of levels around 0.5
@@ -115,6 +120,7 @@ class RhythmVae(nn.Module):
     def encode(self, pattern: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Pattern (n, 32, 9, 3) and style (n, S) -> mean (n, Z), log_var (n, Z)."""
         mean, log_var = self.encoder(pattern, style)
+        mean = corrected(self.decoder, pattern, mean, style, self.stride)
         return mean - self.centre(style), log_var
 
     def centre(self, style: Tensor) -> Tensor:
