@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from device.contract.pattern import LEVEL, OFFSET, VELOCITY, FloatArray
+from device.contract.pattern import LEVEL, OFFSET, STEPS_PER_BAR, VELOCITY, FloatArray
 from device.contract.voices import VOICE_INDEX
 from device.errors import DataError
 from training.patterns.evaluation import HIT, decode, encode
@@ -28,6 +28,7 @@ ROUNDS: Final = 40  # of the lattice
 SETTLING: Final = 6  # rounds of each node looking for a groove that fits its neighbours better
 NEAREST: Final = 24  # grooves that say what style a place has
 FEWEST_HITS, MOST_HITS = 8, 96  # of 288 cells: neither silence nor a wall
+MOST_CHANGED: Final = 16  # cells from bar to bar: a groove, no solo
 FEATURES: Final = 24
 # How much of a groove's character a voice carries, in VOICES order.
 WEIGHTS: Final = np.array([1.4, 1.4, 0.8, 0.8, 0.8, 0.8, 0.8, 0.6, 0.8], np.float32)
@@ -84,11 +85,12 @@ def _check(grooves: int, side: int) -> None:
 
 
 def worth_hearing(decoded: FloatArray) -> BoolArray:
-    """(n,) whether a pattern has neither too few hits nor too many, something low, and life in both bars."""
+    """(n,) whether a pattern has neither too few hits nor too many, something low, and two bars that are alike."""
     hits = decoded[..., LEVEL] >= HIT
     count = hits.sum((1, 2))
     low = hits[:, :, : VOICE_INDEX["snare"] + 1].any((1, 2))
-    both = hits[:, :16].any((1, 2)) & hits[:, 16:].any((1, 2))
+    first, second = hits[:, :STEPS_PER_BAR], hits[:, STEPS_PER_BAR:]
+    both = first.any((1, 2)) & second.any((1, 2)) & ((first != second).sum((1, 2)) <= MOST_CHANGED)
     return np.asarray((count >= FEWEST_HITS) & (count <= MOST_HITS) & low & both)
 
 

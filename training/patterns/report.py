@@ -49,7 +49,9 @@ def _fidelity(report: Report, dataset: Dataset, decoded: FloatArray) -> None:
     report.text(
         f"{len(validation)} windows of {'Groove MIDI, its validation split' if dataset.real else 'our own recipes'}, "
         "from the posterior mean. F1 over all cells; errors where the original has a hit, offsets in steps. "
-        "Nothing was fitted to them: thresholds and the best weights come from windows kept aside from training."
+        "Nothing was fitted to them: thresholds and the best weights come from windows kept aside from training. "
+        "The curves above show the encoder's first guess; here, as in a bundle, it is corrected by ear (correct.py) "
+        "and thresholds are set."
     )
     header = ["", "windows", "hit F1", "velocity MAE", "offset MAE"]
     whole = fidelity(validation.cells, decoded)

@@ -33,7 +33,7 @@ class FinishConfig:
     """What is done to the trained model: see calibrate.py."""
 
     style_share: float = 0.6  # of the way between two styles' centres that the STYLE knob goes
-    sharpness: float = 0.6  # of levels; below 1 they are more graded
+    sharpness: float = 0.5  # of levels; below 1 they are more graded
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.style_share <= 1.0:
