@@ -121,6 +121,7 @@ def respond(moment: Moment, event: Event, here: Here) -> Answer:
             return replace(moment, voice=_voice(event.voice)), ()
         case PadHit():
             return _pad(moment, event, here)
+    return moment, ()
 
 
 def pass_time(moment: Moment, now_ns: int, here: Here) -> Answer:
