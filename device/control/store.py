@@ -25,6 +25,7 @@ class Scene(msgspec.Struct, frozen=True):
     state: PlayerState
     pattern: bytes  # (32, 9, 3) float32 little endian
     bundle: str
+    kit: str = ""  # name of its rendered sounds (see kits.py); "": not kept
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -38,6 +39,7 @@ class Saved(msgspec.Struct, frozen=True):
     scenes: tuple[Scene | None, ...] = (None,) * SCENE_COUNT
     undo: tuple[PlayerState, ...] = ()
     bundle: str = ""
+    song: tuple[tuple[int, int], ...] = ()
 
 
 def load(folder: Path) -> tuple[Saved | None, str]:
@@ -72,21 +74,26 @@ def set_aside(folder: Path, why: str) -> str:
 def save(folder: Path, saved: Saved) -> None:
     """Write atomically and durably. Raises LatidoError when the disk does not take it."""
     path = folder / FILE_NAME
-    temporary = path.with_suffix(".new")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(saved))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_whole(path, msgspec.json.encode(saved))
     except OSError as error:
         raise LatidoError(f"cannot save to {path}: {error.strerror}; what you play is kept until power-off") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A file that is there after a power cut as it was before or as it is now. Raises OSError."""
+    temporary = path.with_suffix(".new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 class Saver:

@@ -52,6 +52,7 @@ class View:
     corners: tuple[int | None, ...] = (None,) * 4  # scene of each corner; None: the learned map's
     kept_a: bool = False  # the two ends of the morph: is there one
     kept_b: bool = False
+    knobs: tuple[str, ...] = ("x", "y", "style", "density", "chaos", "tone_x", "tone_y", "decay")  # under 1..8 now
     hands: tuple[float | None, ...] = (None,) * 8  # where each knob stands, 0..1; None: not seen yet
     taking_over: tuple[bool, ...] = (False,) * 8  # a hand that has not caught its value yet
     wave: tuple[float, ...] = ()  # 128 peaks 0..1 of the chosen voice's newest sound; none: no sound yet
