@@ -4,23 +4,26 @@ Control, models and engine are the very ones that play live; only time is made u
 rendered, the clock moves on by exactly that much, hands move as the moves say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from device.contract.pattern import FloatArray
+from device.control import kits
 from device.control.control import Control, Spaces
+from device.control.kits import Kit, Kits, MemoryKits
 from device.control.moves import Hands, Move
 from device.control.store import Saved
 from device.control.takes import HeardLink, Take, record
 from device.control.view import AudioHealth
 from device.engine.engine import Engine
 from device.engine.records import SLOT_COUNT, SLOT_FRAMES, Action, Transport
-from device.errors import SettingError
+from device.errors import DataError, SettingError
 from device.models.background import Inline
 from device.models.models import Models
-from device.panel.events import ButtonPressed, ButtonReleased, KnobTurned
+from device.panel.events import SceneCommand
 
 SETTLE_SECONDS: Final = 0.25  # unheard: a scene's tempo and gains come to rest before its first downbeat
 
@@ -30,7 +33,15 @@ class Offline:
 
     block_frames = 64
 
-    def __init__(self, models: Models, *, saved: Saved | None = None, seed: int = 1, begin: bool = True) -> None:
+    def __init__(
+        self,
+        models: Models,
+        *,
+        saved: Saved | None = None,
+        kits: Kits | None = None,
+        seed: int = 1,
+        begin: bool = True,
+    ) -> None:
         manifest = models.manifest
         self.sample_rate = manifest.sample_rate
         slots = np.zeros((SLOT_COUNT, SLOT_FRAMES), np.float32)
@@ -38,7 +49,9 @@ class Offline:
         self.link = HeardLink(self.engine)
         spaces = Spaces(models.maps, tuple(manifest.styles), models.bundle.ident)
         health = AudioHealth(sink="offline", sample_rate=self.sample_rate, alive=True)
-        self.control = Control(spaces, Inline(models), self.link, saved, health=health, seed=seed, begin=begin)
+        self.control = Control(
+            spaces, Inline(models), self.link, saved, health=health, seed=seed, begin=begin, kits=kits
+        )
 
     @property
     def now_ns(self) -> int:
@@ -82,22 +95,54 @@ def play_bars(
     return record(offline, bars, stems=stems, at=at, told=told)
 
 
-def recalled(models: Models, saved: Saved, scene: int | None = None) -> Offline:
+def recalled(models: Models, saved: Saved, scene: int | None = None, folder: Path | None = None) -> Offline:
     """An instrument switched on with what was saved, at its first downbeat; in ``scene`` 0..15, or as it was.
 
-    Raises SettingError for a scene that is not there.
+    ``folder`` is where it was saved: the sounds of scenes are read there. Raises SettingError for a scene that is
+    not there.
     """
     if scene is not None:
         check_scene(saved, scene)
-    offline = Offline(models, saved=saved, begin=False)
+    offline = Offline(models, saved=saved, kits=None if folder is None else ReadKits(folder), begin=False)
     if scene is not None:
-        place = (scene + 0.5) / len(saved.scenes)
-        for event in (ButtonPressed("SCENE"), KnobTurned(1, place), ButtonReleased("SCENE")):
-            offline.control.post(event)
+        offline.control.post(SceneCommand("recall", scene))
     for _ in range(round(SETTLE_SECONDS * offline.sample_rate / offline.block_frames)):
         offline.play(np.zeros((offline.block_frames, 2), np.float32))
     offline.link.send(Transport(Action.START))
     return offline
+
+
+class ReadKits(MemoryKits):
+    """The kits of an instrument that may be playing: they are read when they are wanted, and never touched."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder / kits.FOLDER
+        self._trouble = ""
+
+    def has(self, ident: str) -> bool:
+        """Is it there?"""
+        return self.find(ident) is not None
+
+    def find(self, ident: str) -> Kit | None:
+        """The kit, at once; None when there is none that can be read."""
+        kit = super().find(ident)
+        if kit is None and kits.is_ident(ident):
+            try:
+                kit = kits.unpack((self._folder / f"{ident}.kit").read_bytes())
+            except (OSError, DataError) as error:
+                self._trouble = f"a scene's sounds cannot be read ({error}): they are rendered again"
+                return None
+            self.keep(ident, kit)
+        return kit
+
+    def forget(self, but: Iterable[str]) -> None:
+        """They are not ours."""
+
+    def trouble(self) -> str:
+        """What went wrong since the last call."""
+        trouble, self._trouble = self._trouble, ""
+        return trouble
 
 
 def check_scene(saved: Saved, scene: int) -> None:

@@ -53,12 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingError("--folder names every file itself: leave --out, --stems and --midi out")
     moves = read_moves(arguments.moves) if arguments.moves else ()
     scene = None if arguments.scene is None else arguments.scene - 1
-    saved = _saved(arguments.state or state_home(), scene) if arguments.playing or scene is not None else None
+    folder = arguments.state or state_home()
+    saved = _saved(folder, scene) if arguments.playing or scene is not None else None
     models = Models.load(find_bundle(arguments.bundle))
     if saved is None:
         offline = Offline(models, seed=1 if arguments.seed is None else arguments.seed)
     else:
-        offline = recalled(models, saved if arguments.seed is None else _reseeded(saved, arguments.seed), scene)
+        saved = saved if arguments.seed is None else _reseeded(saved, arguments.seed)
+        offline = recalled(models, saved, scene, folder)
     console = Console(stderr=True)
     columns = (TextColumn("rendering"), BarColumn(), TextColumn("bar {task.completed:.0f} of {task.total}"))
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
