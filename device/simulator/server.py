@@ -248,7 +248,7 @@ class PanelServer:
 
     @property
     def _maps(self) -> Maps | None:
-        return getattr(self._player, "maps", None) or getattr(self._player, "_maps", None)
+        return getattr(self._player, "maps", None)
 
     def _everything(self) -> bytes:
         view = self._player.view

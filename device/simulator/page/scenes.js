@@ -22,7 +22,6 @@ export class Scenes {
       this.explains(button, help);
       button.addEventListener("click", () => {
         hand.say({ type: "keep", side });
-        hand.tell(`${side.toUpperCase()} is kept.`);
       });
     });
     this.explains(places.morph, "Morph: moves between the two places kept as A and B.");
@@ -81,7 +80,6 @@ export class Scenes {
       } else if ((event.key === "Delete" || event.key === "Backspace") && this.saved[index]) {
         event.preventDefault();
         this.hand.say({ type: "scene", action: "clear", scene: index });
-        this.hand.tell(`Scene ${index + 1} is empty now.`);
       }
     });
     for (const name of ["pointerenter", "focus"]) button.addEventListener(name, () => this.hand.explain(this.help(index)));
@@ -98,7 +96,6 @@ export class Scenes {
 
   save(index) {
     this.hand.say({ type: "scene", action: "save", scene: index });
-    this.hand.tell(`Scene ${index + 1} is saved.`);
   }
 
   recall(index) {

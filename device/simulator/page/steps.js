@@ -53,7 +53,8 @@ export class Steps extends Grid {
   /** the cell as the hand has just made it, if it has */
   touch(voice, step) {
     const touch = this.touched.get(`${voice},${step}`);
-    if (touch && performance.now() - touch.at < TRUST_MS) return touch;
+    const held = this.stroke?.voice === voice && this.stroke.from === step;
+    if (touch && (held || performance.now() - touch.at < TRUST_MS)) return touch;
     if (touch) this.touched.delete(`${voice},${step}`);
     return null;
   }
@@ -90,15 +91,19 @@ export class Steps extends Grid {
       if (!stroke.way && Math.abs(dx) > Math.min(DEAD_PIXELS, wide / 2) && cell[1] !== stroke.from) stroke.way = "paint";
       if (stroke.way === "loudness") {
         const velocity = Math.min(Math.max(stroke.velocity - dy / VELOCITY_PIXELS, SOFTEST), 1);
-        this.set(stroke.voice, stroke.from, true, velocity);
+        this.show(stroke.voice, stroke.from, true, velocity); // told when the finger lets go: one change, one undo
         this.hand.explain(`${this.table.voices[stroke.voice].label}, step ${stroke.from + 1}: loudness ${Math.round(100 * velocity)} %`);
       } else if (stroke.way === "paint") this.paint(cell[1]);
     });
     const letGo = (event) => {
       const { stroke } = this;
       if (stroke?.id !== event.pointerId) return;
+      const velocity = this.velocity(stroke.voice, stroke.from);
       this.stroke = null;
-      if (stroke.way === "loudness") this.hand.explain(HELP);
+      if (stroke.way === "loudness") {
+        this.hand.explain(HELP);
+        this.set(stroke.voice, stroke.from, true, velocity);
+      }
       if (stroke.on && !stroke.way && event.type === "pointerup") this.set(stroke.voice, stroke.from, false);
     };
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) place.addEventListener(name, letGo);
@@ -125,10 +130,16 @@ export class Steps extends Grid {
   }
 
   set(voice, step, on, velocity = NEW_VELOCITY) {
+    this.show(voice, step, on, velocity);
+    this.hand.step(step, voice, on, velocity);
+  }
+
+  /** the cell as the hand has made it, until the instrument says so too */
+  show(voice, step, on, velocity) {
     this.touched.set(`${voice},${step}`, { on, velocity, at: performance.now() });
     this.dirty = true;
-    this.hand.step(step, voice, on, velocity);
     this.name();
+    this.hand.wake();
     setTimeout(() => {
       this.dirty = true;
       this.hand.wake();
@@ -148,6 +159,10 @@ export class Steps extends Grid {
     const louder = { PageUp: 0.1, PageDown: -0.1 }[event.key];
     if (!walk && !louder) return;
     event.preventDefault();
+    if (!this.cursor.matches(":focus-visible")) {
+      this.cursor.blur(); // it came under the hand by mouse: from now on it is seen, and space is its own
+      this.cursor.focus({ preventScroll: true, focusVisible: true });
+    }
     if (walk) {
       const to = (step + walk[1] + steps) % steps;
       if (this.bar !== null) this.zoomed?.(Math.floor(to / this.table.steps_per_bar));

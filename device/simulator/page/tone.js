@@ -4,7 +4,7 @@ import { around, bytes, hue, rgb } from "./color.js";
 import { Pad } from "./pad.js";
 
 const FIELD = 40;
-const HELP = "Sound map: drag, or use the arrow keys; lighter places sound brighter, larger grains ring longer. Same as TONE X and TONE Y.";
+const HELP = "Sound map: drag, or use the arrow keys; lighter sounds brighter, larger grains ring longer. Delete: the kit's place (square).";
 const RANGE = { dark: [0.27, 0.6], light: [0.7, 0.94] }; // lightness of the darkest and the brightest sound
 const KIT = 4; // pixels
 
