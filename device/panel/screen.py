@@ -275,10 +275,9 @@ def _wave(canvas: Bits, wave: tuple[float, ...], left: int) -> None:
     peaks = np.nan_to_num(np.asarray(wave, np.float64)).clip(0.0, 1.0)
     heard = np.flatnonzero(peaks > HEARD)
     peaks = np.sqrt(peaks[: heard[-1] + 1 if len(heard) else 1])  # quiet parts can be seen too
-    for column in range(width):
-        begin, end = column * len(peaks) // width, (column + 1) * len(peaks) // width
-        reach = round(float(peaks[begin : max(end, begin + 1)].max()) * 7)
-        canvas[middle - reach : middle + reach + 1, left + column] = True
+    loudest = np.maximum.reduceat(peaks, np.arange(width) * len(peaks) // width)
+    for column, reach in enumerate(np.rint(loudest * 7).astype(int).tolist(), left):
+        canvas[middle - reach : middle + reach + 1, column] = True
 
 
 def _message(canvas: Bits, message: str) -> None:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import mido
+import msgspec
 import numpy as np
 import pytest
 
 from device.cli import main
 from device.contract.pattern import STEPS_PER_BAR, STEPS_PER_BEAT, PatternGrid
 from device.contract.voices import VOICES
-from device.control import store
+from device.control import kits, store
 from device.control.moves import Move
 from device.control.offline import Offline, play_bars, recalled, render
 from device.control.takes import dated_name, export_playing, playing_now, take_of
@@ -217,6 +218,39 @@ def test_a_scene_that_is_not_there_gets_one_sentence(state_folder, tmp_path, cap
     assert said in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scene_of_another_bundle_is_rendered_with_the_sounds_and_the_pattern_it_was_saved_with(models, tmp_path):
+    """Stored beside the state, not asked of the model that is loaded; a running instrument's files are left alone."""
+    offline, _ = played(models)
+    saved = offline.control.saved()
+    scene = saved.scenes[0]
+    loud = playing_now(offline.control)
+    kit = tuple((np.full(2000, 0.01 * (voice + 1), np.float32),) for voice in range(len(VOICES)))
+    (tmp_path / kits.FOLDER).mkdir()
+    (tmp_path / kits.FOLDER / f"{scene.kit}.kit").write_bytes(kits.pack(kit))
+    foreign = msgspec.structs.replace(scene, bundle="another")
+    saved = msgspec.structs.replace(saved, scenes=(foreign, *saved.scenes[1:]))
+    store.save(tmp_path, saved)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    deck = recalled(models, saved, 0, tmp_path)
+    heard = playing_now(deck.control)
+    assert heard.pattern == loud.pattern
+    assert [layers[0][0] for layers in heard.sounds] == [layers[0][0] for layers in kit]
+    take = play_bars(deck, 1)
+    assert 0.0 < np.abs(take.audio).max() < 0.5
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_kit_that_is_damaged_is_rendered_again_by_the_model(models, tmp_path):
+    offline, _ = played(models)
+    saved = offline.control.saved()
+    (tmp_path / kits.FOLDER).mkdir()
+    (tmp_path / kits.FOLDER / f"{saved.scenes[0].kit}.kit").write_bytes(b"damaged")
+    foreign = msgspec.structs.replace(saved.scenes[0], bundle="another")
+    saved = msgspec.structs.replace(saved, scenes=(foreign, *saved.scenes[1:]))
+    heard = playing_now(recalled(models, saved, 0, tmp_path).control)
+    assert all(len(layers) for layers in heard.sounds)
 
 
 def test_a_state_that_cannot_be_read_is_said_and_nothing_rendered(tmp_path, capsys, monkeypatch):
