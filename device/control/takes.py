@@ -9,6 +9,7 @@ takes a second or so and touches nothing that plays.
 """
 
 import datetime
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ MOST_BARS: Final = 400
 BLOCK_FRAMES: Final = 512  # large blocks are quick, and the engine gives the same samples for every size
 LEAD_IN_SECONDS: Final = 0.25  # unheard: tempo and gains come to rest before the first downbeat
 LONGEST_TAIL_SECONDS: Final = 4.0
+COURTESY_SECONDS: Final = 0.0003  # after each block of an export: the control loop's thread goes first
 QUIET_SECONDS: Final = 0.2  # silence of this length ends the tail
 SILENCE: Final = 1e-4
 MOST_EXPORT_SECONDS: Final = 60.0  # of what a box keeps in memory, stems and all: about 400 MB
@@ -182,10 +184,10 @@ class Playing:
     style: str = ""  # in words, for the file's name
 
 
-def take_of(playing: Playing, bars: int, *, stems: bool = False) -> Take:
+def take_of(playing: Playing, bars: int, *, stems: bool = False, told: Callable[[float], None] | None = None) -> Take:
     """``bars`` bars of it from the first downbeat, and its tail. Pure: the same value, the same samples.
 
-    Raises SettingError for too few or too many bars.
+    ``told`` hears after each block how many bars are done. Raises SettingError for too few or too many bars.
     """
     if not 1 <= bars <= MOST_BARS:
         raise SettingError(f"bars must be 1..{MOST_BARS}, got {bars}")
@@ -193,7 +195,7 @@ def take_of(playing: Playing, bars: int, *, stems: bool = False) -> Take:
     for _ in range(round(LEAD_IN_SECONDS * playing.sample_rate / BLOCK_FRAMES)):
         deck.play(np.zeros((BLOCK_FRAMES, 2), np.float32))
     deck.link.send(Transport(Action.START))
-    return record(deck, bars, stems=stems)
+    return record(deck, bars, stems=stems, told=told)
 
 
 def playing_now(control: "Control") -> Playing:
@@ -246,7 +248,8 @@ def export_playing(
         raise SettingError(
             f"{bars} bars last {seconds:.0f} s, at most {MOST_EXPORT_SECONDS:g} s are exported: take fewer"
         )
-    return keep(take_of(playing, bars, stems=stems), folder, dated_name(playing.style, when), bits=bits)
+    take = take_of(playing, bars, stems=stems, told=lambda _: time.sleep(COURTESY_SECONDS))
+    return keep(take, folder, dated_name(playing.style, when), bits=bits)
 
 
 def keep(take: Take, folder: Path, name: str, *, bits: int = 24) -> tuple[Path, ...]:
