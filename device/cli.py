@@ -15,6 +15,7 @@ from device.errors import LatidoError
 COMMANDS = {
     "sim": ("device.simulator.command", "play on this computer, with the panel as a web page"),
     "render": ("device.control.render", "render to a WAV file, offline and repeatable"),
+    "scenes": ("device.control.scenes_command", "export or import all scenes as one file"),
     "bundle": ("device.models.command", "show or verify a model bundle"),
 }
 

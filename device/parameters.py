@@ -172,6 +172,7 @@ PARAMETERS: Final = (
         per_voice=True,
     ),
     Parameter("drift", "Drift", "Walks slowly over the rhythm map at bar lines.", 0.0, cc=108),
+    Parameter("morph", "Morph", "Moves between the two places kept as A and B.", 0.0, cc=109),
     Parameter("master", "Master", "Loudness of everything.", 0.8, cc=7),
 )
 PARAMETER: Final = {parameter.name: parameter for parameter in PARAMETERS}

@@ -78,6 +78,11 @@ class AudioHost:
         return self.hello.sink if self.hello else ""
 
     @property
+    def folder(self) -> Path:
+        """Where the sockets are."""
+        return self._folder
+
+    @property
     def sample_rate(self) -> int:
         """Frames per second."""
         return self._sample_rate

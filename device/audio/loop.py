@@ -1,6 +1,6 @@
 """The audio loop: one pass is one block. Take what control sent, render, hand it to the sink, report.
 
-    pass_once():  commands -> engine.render(block) -> sink.write(block) -> every 10 ms a Report
+    pass_once():  commands -> engine.render(block) -> sink.write(block) -> tap -> every 10 ms a Report
                   never waits        pure              the only wait        never waits
 
 Definitions. A block has *room* when the sink could take it; it is *late* when less than one block was left
@@ -24,6 +24,7 @@ import numpy as np
 from device.audio.hello import Hello, say_hello
 from device.audio.link import HUNG_UP
 from device.audio.sink import Format, Sink
+from device.audio.tap import Tap
 from device.engine.engine import Engine
 from device.engine.records import MAX_RECORD_BYTES, decode
 from device.errors import LatidoError, LinkError
@@ -50,10 +51,12 @@ class Loop:
         slots_descriptor: int,
         *,
         listener: socket.socket | None = None,
+        tap: Tap | None = None,
         linger_seconds: float = 0.0,
     ) -> None:
         self.engine = engine
         self.sink = sink
+        self.tap = tap
         self.late_blocks = 0
         self.bad_records = 0
         self.load = 0.0
@@ -66,6 +69,8 @@ class Loop:
         self._writable = select.poll()
         if listener is not None:
             self._poll.register(listener, select.POLLIN)
+        if tap is not None:
+            self._poll.register(tap, select.POLLIN)
         self._message = bytearray(MAX_RECORD_BYTES + 1)  # one more, to see that a record is too long
         self._view = memoryview(self._message)
         self._block = np.zeros((form.block_frames, 2), np.float32)
@@ -93,6 +98,8 @@ class Loop:
             np.multiply(self._block, self._fade[self._faded_blocks], out=self._block)
             self._faded_blocks += 1
         self.late_blocks += self.sink.write(self._block) < len(self._block)
+        if self.tap is not None and self.tap.listened:
+            self.tap.offer(self._block, self.engine.frame - len(self._block))
         self._until_report -= 1
         if self._until_report == 0:
             self._until_report = self._report_blocks
@@ -135,6 +142,8 @@ class Loop:
             elif self._listener is not None and descriptor == self._listener.fileno():
                 with contextlib.suppress(OSError):
                     self.adopt(self._listener.accept()[0])
+            elif self.tap is not None and descriptor == self.tap.fileno():
+                self.tap.accept()
         if self._control is None and self._linger_frames:
             self._alone_frames += len(self._block)
             if self._alone_frames > self._linger_frames:
@@ -179,6 +188,8 @@ class Loop:
             self._control.send(report.encode(), socket.MSG_NOSIGNAL)
 
     def close(self) -> None:
-        """Let control and sink go; idempotent."""
+        """Let control, sink and tap go; idempotent."""
         self._let_go()
         self.sink.close()
+        if self.tap is not None:
+            self.tap.close()

@@ -22,6 +22,7 @@ from device.audio.loop import Loop
 from device.audio.memory import make_slots
 from device.audio.realtime import claim, freeze, warm_up
 from device.audio.sink import Format, open_sink
+from device.audio.tap import Tap
 from device.engine.engine import Engine
 from device.engine.records import VERSION
 from device.errors import AudioError, LatidoError
@@ -126,7 +127,8 @@ def play(arguments: argparse.Namespace, listener: socket.socket) -> None:
         scheduling=claim(),
         applied=0,
     )
-    loop = Loop(engine, sink, form, hello, slots_descriptor, listener=listener, linger_seconds=arguments.linger)
+    tap, linger = Tap(form), arguments.linger
+    loop = Loop(engine, sink, form, hello, slots_descriptor, listener=listener, tap=tap, linger_seconds=linger)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.end())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -23,8 +23,9 @@ FLUSH_SECONDS: Final = 0.5
 MAX_DATA_BYTES: Final = 0xFFFFFFFF - HEADER_BYTES  # a RIFF file is at most 4 GiB: 6.7 hours
 
 
-def wav_header(sample_rate: int, data_bytes: int) -> bytes:
-    """The 44 bytes before the samples."""
+def wav_header(sample_rate: int, data_bytes: int, bits: int = 16) -> bytes:
+    """The 44 bytes before the samples, stereo."""
+    frame_bytes = 2 * bits // 8
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF",
@@ -35,9 +36,9 @@ def wav_header(sample_rate: int, data_bytes: int) -> bytes:
         1,  # PCM
         2,
         sample_rate,
-        sample_rate * 4,
-        4,
-        16,
+        sample_rate * frame_bytes,
+        frame_bytes,
+        bits,
         b"data",
         data_bytes,
     )

@@ -5,8 +5,9 @@ changed lies between two reports. A click of the count-in (on the grid, without 
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from device.contract.pattern import STEPS_PER_BAR, STEPS_PER_BEAT
+from device.contract.pattern import STEPS_PER_BEAT
 from device.engine.records import Report
 
 
@@ -42,6 +43,15 @@ class Beat:
             return replace(beat, step=report.step, step_frame=min(max(expected, self.frame), report.frame))
         return replace(beat, step=report.step, step_frame=float(report.frame))
 
+    def struck(self, step_frames: list[float]) -> "Beat":
+        """With where hits of the pattern say that step 0 lies; two that agree to a frame are believed."""
+        for one, other in pairwise(step_frames):
+            if self.playing and abs(one - other) <= 1.0:
+                begun = (one + other) / 2 + self.step * self.frames_per_step
+                if abs(begun - self.step_frame) <= self.frames_per_step / 2:
+                    return replace(self, step_frame=begun)
+        return self
+
     def clicked(self, step: int, frame: int) -> "Beat":
         """With the exact frame at which a step begins."""
         return replace(self, step=step, step_frame=float(frame))
@@ -55,7 +65,6 @@ class Beat:
         ahead = (at_ns - self.at_ns) * self.sample_rate / 1e9 if at_ns and self.at_ns else 0.0
         return self.place(self.frame + ahead)
 
-    def frames_to_bar(self) -> float:
-        """Frames from the newest report to the next bar line."""
-        into = self.place(self.frame) % STEPS_PER_BAR
-        return (STEPS_PER_BAR - into) * self.frames_per_step
+    def frame_of(self, step: int) -> float:
+        """The frame at which a step begins, at the tempo of now. Only while playing."""
+        return self.step_frame + (step - self.step) * self.frames_per_step

@@ -11,39 +11,47 @@ One pass takes well under a millisecond and never waits. Time is passed in, so a
 loop with a clock of its own.
 """
 
-import operator
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 import msgspec
-import numpy as np
 
 from device.audio.link import Link
-from device.contract.latent import Maps, interpolate
+from device.contract.latent import Maps
 from device.contract.pattern import STEPS_PER_BAR, PatternGrid
 from device.contract.voices import VOICE_COUNT
-from device.control import learn
+from device.control import learn, scenes
 from device.control.beat import Beat
 from device.control.delivery import Delivery
-from device.control.instrument import Here, Moment, learned, pass_time, recall, respond
+from device.control.instrument import bind_cc, pass_time, respond
+from device.control.kits import Kits, MemoryKits
+from device.control.moment import Here, Moment, changed
+from device.control.own import with_hits
 from device.control.params import engine_params
-from device.control.present import lights, positions, style_name, texts
-from device.control.state import PlayerState, fresh_state, mended
-from device.control.store import UNDO_KEPT, Saved
+from device.control.present import Picture
+from device.control.rhythm import LEAD_STEPS, Rhythm, near_bar
+from device.control.sounds import Sounds
+from device.control.state import PlayerState, check_grid, fresh_state, mended
+from device.control.store import UNDO_KEPT, Saved, Scene
 from device.control.view import AudioHealth, View
-from device.control.wishes import pattern_wish, sound_wish, style_weights
-from device.engine.records import Action, Report, Transport, Trigger, When
+from device.engine.records import Action, Report, Transport, Trigger
 from device.errors import LatidoError
 from device.models.background import Decoded, Encoded, Failed, PatternWish, Rendered, SoundWish
-from device.panel.events import ButtonPressed, Event
+from device.panel.events import CcReceived, Event, SongSet
+from device.settings import DEFAULTS, CcBinding, Settings
 
-LEAD_STEPS: Final = 1.0  # so long before a bar line, what belongs to the bar is prepared
 FIRST_STYLE: Final = "house"  # what a fresh box plays, where the bundle knows it
 TRIGGERS_SHOWN: Final = 64
 FIRST_VOICES: Final = 3  # kick, snare, hat: the first downbeat waits for them ...
 LONGEST_SILENCE_NS: Final = 2_000_000_000  # ... but no longer than this
+SURE_FRAMES: Final = 2  # a scene's parameters come so long before the bar line, so that its first hits have them
+
+
+Piece = TypeVar("Piece")
 
 
 class Worker(Protocol):
@@ -95,27 +103,34 @@ class Control:
         health: AudioHealth | None = None,
         seed: int = 1,
         begin: bool = True,
+        settings: Settings = DEFAULTS,
+        kits: Kits | None = None,
+        bound: Callable[[CcBinding], None] = lambda _: None,
     ) -> None:
-        """``begin``: start to play at once when the audio half is silent, as a box does that boots into sound."""
-        self._maps, self._styles, self._bundle, self._worker = spaces.maps, spaces.styles, spaces.bundle, worker
+        """``begin``: start to play at once when the audio half is silent, as a box does that boots into sound.
+
+        ``kits`` keeps the sounds of scenes (default: in memory); ``bound`` is told every learned controller.
+        """
+        self.maps, self.styles, self.bundle = spaces.maps, spaces.styles, spaces.bundle
+        self.settings, self._bound = settings, bound
+        self.recording = ""  # file being recorded, for the View; whoever records sets it
+        self._worker = worker
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._woken = threading.Event()
         self.moment = Moment(first_state(spaces, seed))
-        message = self._recall_saved(saved) if saved is not None else ""
+        self._sounds = Sounds(self.maps, worker.ask_sound, kits or MemoryKits())
+        self._rhythm = Rhythm(self.maps, worker.ask_pattern, worker.ask_encode)
+        self._picture = Picture(self.maps, self.styles)
+        # what was saved and cannot be used; the caller keeps a copy of the file
+        self.left_out = self._recall_saved(saved) if saved is not None else ""
+        message = f"left out, as it cannot be used: {self.left_out}" if self.left_out else ""
         self._begin = begin if saved is None else begin and saved.playing
         self._message = message
-        self._pattern_wanted: PatternWish | PatternGrid | None = None
-        self._was_filling = False
-        self._sounds_wanted: list[SoundWish | None] = [None] * VOICE_COUNT
-        self._learning: PatternGrid | None = None
-        self._triggers: tuple[Trigger, ...] = ()
         self._report: Report | None = None
         self._attached_before = False
-        self._when = When.NEXT_STEP
         self._starts_by: int | None = None  # a start that waits for its sounds
-        self._asked: tuple[object, ...] = ()
-        self._told: PlayerState | None = None  # the state audio was told the parameters of
-        self._words: tuple[PlayerState | None, int, dict[str, str]] = (None, 0, {})
+        self._told: PlayerState | None = None  # the state audio was told of
+        self._scenes = self.moment.scenes  # whose kits are kept
         self.health = health or AudioHealth()
         self._attach(Delivery(link))
         self.view = self._shown(0)
@@ -130,12 +145,14 @@ class Control:
         self.health = health
 
     def close(self) -> None:
-        """Let go of the audio half, which plays on."""
+        """Let go of the audio half, which plays on; finish keeping kits."""
         self._delivery.link.close()
+        self._sounds.kits.close()
 
     def _attach(self, delivery: Delivery) -> None:
         self._delivery = delivery
         self._beat = Beat(self.health.sample_rate)
+        self._triggers: tuple[Trigger, ...] = ()
         self._fresh_link = True
 
     # -- hands ---------------------------------------------------------------------------------------
@@ -160,12 +177,9 @@ class Control:
         """One pass of the loop; returns the View it publishes."""
         self._hear(now_ns)
         self._obey(now_ns)
-        bar_frame = self._follow(now_ns)
+        self._follow(now_ns)
         self._ask(now_ns)
         self._collect(now_ns)
-        if self.moment.state is not self._told:
-            self._told = self.moment.state
-            self._delivery.params(engine_params(self._told), bar_frame)
         self._delivery.retry()
         self._start_when_ready(now_ns)
         self.view = self._shown(now_ns)
@@ -181,37 +195,53 @@ class Control:
             scene=moment.scene,
             scenes=moment.scenes,
             undo=moment.history.past[-UNDO_KEPT:],
-            bundle=self._bundle,
+            bundle=self.bundle,
+            song=moment.song,
+            draws=moment.draws,
         )
 
     def _recall_saved(self, saved: Saved) -> str:
-        styles, size = self._maps.node_styles.shape[-1], self._maps.rhythm_nodes.shape[-1]
+        styles, size = self.maps.node_styles.shape[-1], self.maps.rhythm_nodes.shape[-1]
 
         def fit(state: PlayerState) -> PlayerState:
             return mended(state, styles=styles, latent_size=size)
 
-        try:
-            scenes = tuple(
-                None if scene is None else msgspec.structs.replace(scene, state=fit(scene.state))
-                for scene in saved.scenes
-            )
-            history = replace(self.moment.history, past=tuple(map(fit, saved.undo)))
-            self.moment = replace(
-                self.moment,
-                state=fit(saved.state),
-                voice=saved.voice % VOICE_COUNT,
-                scenes=scenes,
-                scene=saved.scene % len(scenes),
-                history=history,
-            )
-        except LatidoError as error:
-            return f"{error}; starting from defaults"
-        return ""
+        left_out: list[str] = []
+
+        def attempt(name: str, make: Callable[[], Piece], otherwise: Piece) -> Piece:
+            try:
+                return make()
+            except LatidoError as error:
+                left_out.append(f"{name} ({error})")
+                return otherwise
+
+        def fit_scene(scene: Scene | None) -> Scene | None:
+            if scene is None:
+                return None
+            check_grid(scene.pattern)
+            return msgspec.structs.replace(scene, state=fit(scene.state))
+
+        kept: list[Scene | None] = []
+        for number, scene in enumerate(saved.scenes, 1):
+            kept.append(attempt(f"scene {number}", partial(fit_scene, scene), None))
+        moment = replace(
+            self.moment,
+            state=attempt("what was playing", lambda: fit(saved.state), self.moment.state),
+            voice=saved.voice % VOICE_COUNT,
+            scenes=tuple(kept),
+            scene=saved.scene % len(kept),
+            history=replace(
+                self.moment.history, past=attempt("undo", lambda: tuple(map(fit, saved.undo)), self.moment.history.past)
+            ),
+            draws=saved.draws,
+        )
+        self.moment = attempt("the song", lambda: scenes.set_song(moment, SongSet(saved.song)), moment)
+        return ", ".join(left_out)
 
     def _hear(self, now_ns: int) -> None:
         reports = self._delivery.hear()
         for report in reports:
-            self._beat = self._beat.heard(report)
+            self._beat = self._beat.heard(report).struck(self._step_frames(report))
             self._triggers = (*self._triggers, *report.triggers)[-TRIGGERS_SHOWN:]
         if not reports:
             return
@@ -221,11 +251,28 @@ class Control:
             self._fresh_link = False
             self._meet(reports[-1], now_ns)
 
+    def _step_frames(self, report: Report) -> list[float]:
+        """Where step 0 lies, as each hit of the pattern has it."""
+        if not report.triggers or report.pattern != self._delivery.pattern_ident:
+            return []
+        state, offsets, frames_per_step = self.moment.state, self._delivery.pattern.offsets, self._beat.frames_per_step
+        swing, humanize, length = state.value("swing") / 2, state.value("humanize"), state.value("length")
+        found = []
+        for hit in report.triggers:
+            if hit.step >= 0:
+                cell = hit.step % int(min(length, state.value("voice_length", hit.voice)))
+                place = hit.step + (swing if hit.step & 1 else 0.0) + humanize * float(offsets[cell, hit.voice])
+                found.append(hit.frame - place * frames_per_step)
+        return found
+
     def _meet(self, report: Report, now_ns: int) -> None:
         """The first report of a link: an audio half that plays is taken over as it is, a silent one is started."""
         wanted = self.moment.playing if self._attached_before else report.playing or self._begin
         self._starts_by = None if report.playing or not wanted else now_ns + LONGEST_SILENCE_NS
-        self.moment = replace(self.moment, playing=wanted)
+        take = self.moment.take if report.playing else None  # steps count from 0 again: it would never end
+        if take is not self.moment.take:
+            self._message = "learning stopped: the audio process was started again"
+        self.moment = replace(self.moment, playing=wanted, take=take)
 
     def _start_when_ready(self, now_ns: int) -> None:
         """The first downbeat waits for its pattern and for kick, snare and hat, but not for ever."""
@@ -239,7 +286,7 @@ class Control:
 
     def _here(self, at_ns: int) -> Here:
         heard_ns = at_ns - int(self.health.latency_ms * 1e6) if at_ns else 0
-        return Here(self._maps, self._bundle, self._delivery.pattern, self._beat.place_at(heard_ns))
+        return Here(self.maps, self.bundle, self._delivery.pattern, self._beat.place_at(heard_ns), self.settings)
 
     def _obey(self, now_ns: int) -> None:
         while True:
@@ -247,161 +294,139 @@ class Control:
                 event = self._events.get_nowait()
             except queue.Empty:
                 break
-            at_ns = event.at_ns or now_ns
-            event = replace(event, at_ns=at_ns)
-            if event == ButtonPressed("LEARN", at_ns) and self.moment.buttons.is_down("SHIFT"):
-                self._encode(self._delivery.pattern)
+            event = replace(event, at_ns=event.at_ns or now_ns)
+            before = self.moment
             try:
-                self.moment, commands = respond(self.moment, event, self._here(at_ns))
+                if isinstance(event, CcReceived) and before.cc_learn is not None:
+                    self._bind(event)
+                else:
+                    self.moment, commands = respond(before, event, self._here(event.at_ns))
+                    self._delivery.say(commands)
             except LatidoError as error:
                 self._message = str(error)
-            else:
-                self._delivery.say(commands)
-                self._message = self.moment.message or self._message
-                self.moment = replace(self.moment, message="")
-        self.moment, commands = pass_time(self.moment, now_ns, self._here(now_ns))
+            self._after(before)
+        before = self.moment
+        self.moment, commands = pass_time(before, now_ns, self._here(now_ns))
         self._delivery.say(commands)
+        self._after(before)
 
-    def _follow(self, now_ns: int) -> int:
-        """What belongs to a bar line; returns the frame parameters should change at (0: at once)."""
+    def _after(self, before: Moment) -> None:
+        """What an event leaves to be done beside the state."""
+        if self.moment is before:
+            return
+        if self.moment.message:
+            self._message, self.moment = self.moment.message, replace(self.moment, message="")
+        if self.moment.tried_from is not before.tried_from:
+            self._sounds.pin(self.moment.tried_from)
+        if self.moment.scenes is not self._scenes:
+            self._keep_kits(self._scenes)
+            self._scenes = self.moment.scenes
+
+    def _bind(self, event: CcReceived) -> None:
+        self.moment, binding = bind_cc(self.moment, event)
+        self.settings = self.settings.with_cc(binding)
+        self._bound(binding)
+
+    def _keep_kits(self, before: tuple[Scene | None, ...]) -> None:
+        """A scene was saved or cleared: its sounds are kept, those of no scene forgotten."""
+        for old, scene in zip(before, self.moment.scenes, strict=True):
+            if scene is not None and scene is not old:
+                self._ask_sounds()
+                self._sounds.capture(scene.kit, scene.state, self._delivery)
+        states = (self.moment.state, self.moment.lasting, *self.moment.history.past, *self.moment.history.future)
+        named = {scene.kit for scene in self.moment.scenes if scene is not None}
+        self._sounds.kits.forget(named | {state.stored for state in states})
+
+    def _follow(self, now_ns: int) -> None:
+        """What belongs to a bar line: a take ends, a scene comes, a song goes on."""
         place = self._beat.place_at(now_ns)
         take = self.moment.take
         if take is not None and self._beat.playing and take.finished(place):
-            self._finish_take(take)
-        if self.moment.pending is None:
-            return 0
+            self._finish_take(take, now_ns)
+        self.moment = scenes.follow_song(self.moment)
+        pending = self.moment.pending
+        if pending is None:
+            return
+        scene = self.moment.scenes[pending]
+        if scene is not None:
+            self._sounds.read_ahead(scene.kit, scene.state, own=scene.bundle == self.bundle)
         if not self._beat.playing:
-            self.moment = recall(self.moment, self._bundle, now_ns)
-            return 0
-        if not self._near_bar(place):
-            return 0
-        self.moment = recall(self.moment, self._bundle, now_ns)
-        return self._beat.frame + int(self._beat.frames_to_bar())
+            if not self.moment.playing:
+                self._recall(now_ns)
+            return
+        step = self.moment.pending_step
+        if step is None and near_bar(place):
+            step = (int(place) // STEPS_PER_BAR + 1) * STEPS_PER_BAR
+        if step is None or place < step - LEAD_STEPS:
+            return
+        self._delivery.hold_until(round(self._beat.frame_of(step)) - SURE_FRAMES)
+        in_song = self.moment.song_at >= 0
+        self._recall(now_ns)
+        if in_song:
+            self.moment = scenes.entered(self.moment, step)
 
-    def _near_bar(self, place: float) -> bool:
-        return place % STEPS_PER_BAR >= STEPS_PER_BAR - LEAD_STEPS
+    def _recall(self, now_ns: int) -> None:
+        before = self.moment
+        self.moment = scenes.recall(before, self.bundle, now_ns)
+        scene = None if before.pending is None else self.moment.scenes[before.pending]
+        if scene is not None and scene.bundle == self.bundle:
+            self._sounds.capture(scene.kit, scene.state, self._delivery)
+        self._sounds.arrived()
+        self._after(before)
 
-    # -- learning ------------------------------------------------------------------------------------
-
-    def _finish_take(self, take: learn.Take) -> None:
+    def _finish_take(self, take: learn.Take, now_ns: int) -> None:
         self.moment = replace(self.moment, take=None)
         if not take.hits:
             self._message = "nothing was played: the beat goes on as before"
             return
-        self._encode(learn.grid_of(take))
-
-    def _encode(self, grid: PatternGrid) -> None:
-        self._learning = grid
-        self._worker.ask_encode(grid, tuple(map(float, self._style())))
-
-    def _style(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        return style_weights(self.moment.state.position("style"), len(self._styles))
+        state = with_hits(self.moment.state, learn.grid_of(take))
+        self.moment = replace(changed(self.moment, state, self.maps, "", now_ns), message="")
+        self._message = "learned: X, Y and STYLE go on from here"
 
     # -- models --------------------------------------------------------------------------------------
 
-    def _wanted_pattern(self, bar: int) -> PatternWish | PatternGrid:
-        moment = self.moment
-        if moment.take is not None:
-            return learn.click()
-        if self._learning is not None:
-            return self._learning
-        kept = None if moment.filling else moment.state.kept_grid()
-        return kept or pattern_wish(moment.state, self._maps, fill=moment.filling, bar=bar)
-
     def _ask(self, now_ns: int) -> None:
-        place = self._beat.place_at(now_ns)
-        state = self.moment.state
-        bar = int((place + LEAD_STEPS) // STEPS_PER_BAR)
-        asked = (state, self.moment.filling, self.moment.take is None, self._learning, bar)
-        if (
-            len(asked) == len(self._asked)
-            and all(map(operator.is_, asked[:-1], self._asked))
-            and bar == self._asked[-1]
-        ):
-            return  # nothing a wish is made of has changed
-        self._asked = asked
-        self._ask_pattern(place, bar)
-        for voice in sorted(range(VOICE_COUNT), key=lambda voice: (voice == self.moment.voice, -voice)):
-            wish = sound_wish(
-                state, self._maps, voice
-            )  # the voice under the hand comes last: the newest is served first
-            if wish != self._sounds_wanted[voice]:
-                self._sounds_wanted[voice] = wish
-                self._worker.ask_sound(voice, wish)
+        self._rhythm.want(self.moment, self._beat.place_at(now_ns), self._delivery)
+        if self.moment.state is not self._told:
+            self._told = self.moment.state
+            self._ask_sounds()
+            self._delivery.params(engine_params(self._told))
 
-    def _ask_pattern(self, place: float, bar: int) -> None:
-        wanted = self._wanted_pattern(bar)
-        if wanted != self._pattern_wanted:
-            self._pattern_wanted = wanted
-            fill_ends = self._was_filling and not self.moment.filling
-            self._was_filling = self.moment.filling
-            self._when = When.NEXT_BAR if fill_ends or self._near_bar(place) else When.NEXT_STEP
-            if isinstance(wanted, PatternGrid):
-                self._delivery.play(wanted, self._when)
-            else:
-                self._worker.ask_pattern(wanted)
+    def _ask_sounds(self) -> None:
+        self._sounds.want(self.moment.state, self.moment.voice, self._delivery)
 
     def _collect(self, now_ns: int) -> None:
         for answer in self._worker.answers():
             match answer:
-                case Decoded() if isinstance(self._pattern_wanted, PatternWish):
-                    self._delivery.play(answer.grid, self._when)
+                case Decoded():
+                    self._rhythm.decoded(answer, self._beat.place_at(now_ns), self._delivery)
                 case Rendered():
-                    self._delivery.sound(answer)
+                    self._sounds.rendered(answer, self._delivery)
                 case Encoded():
-                    self._learned(answer, now_ns)
+                    self.moment = replace(self.moment, state=self._rhythm.encoded(answer, self.moment.state))
                 case Failed():
-                    self._learning = None
                     self._message = answer.text
-
-    def _learned(self, answer: Encoded, now_ns: int) -> None:
-        state = self.moment.state
-        base = interpolate(self._maps.rhythm_nodes, state.position("x"), state.position("y"))
-        offset = tuple(float(value) for value in np.asarray(answer.latent, np.float32) - base)
-        self.moment = learned(self.moment, answer.grid, offset, now_ns)
-        self._learning = None
-        self._message, self.moment = self.moment.message, replace(self.moment, message="")
+        self._sounds.follow(self._delivery)
+        self._message = self._sounds.kits.trouble() or self._message
 
     # -- what is seen --------------------------------------------------------------------------------
 
-    def _texts(self) -> dict[str, str]:
-        state, voice = self.moment.state, self.moment.voice
-        if state is not self._words[0] or voice != self._words[1]:
-            self._words = (state, voice, texts(state, voice, self._styles))
-        return self._words[2]
-
     def _shown(self, now_ns: int) -> View:
-        moment, state, report = self.moment, self.moment.state, self._report or Report()
-        classes = [
-            wish.sound_class if wish else name for wish, name in zip(self._sounds_wanted, state.classes, strict=True)
-        ]
-        return View(
-            playing=moment.playing,
-            tempo_bpm=report.tempo_bpm or state.value("tempo"),
-            step=report.step,
-            frame=report.frame,
-            page=moment.page,
-            voice=moment.voice,
-            positions=positions(state),
-            texts=self._texts(),
-            pattern=self._delivery.pattern,
-            pattern_ident=self._delivery.pattern_ident,
-            lights=lights(moment, place=self._beat.place_at(now_ns), playing=moment.playing),
-            peaks=report.peaks,
+        report = self._report or Report()
+        health = replace(
+            self.health,
+            late_blocks=report.late_blocks,
+            underruns=report.underruns,
+            load=report.load,
+            alive=self._delivery.link.alive,
+        )
+        place = self._beat.place_at(now_ns)
+        view = self._picture.view(self.moment, self._delivery, self._sounds, report, place, self.settings)
+        return replace(
+            view,
             triggers=self._triggers,
-            styles=self._styles,
-            style=style_name(self._style(), self._styles),
-            sound_classes=tuple(classes),
-            scene=moment.scene,
-            scenes_saved=tuple(scene is not None for scene in moment.scenes),
-            undo_depth=len(moment.history.past),
             message=self._message,
-            bundle=self._bundle,
-            audio=replace(
-                self.health,
-                late_blocks=report.late_blocks,
-                underruns=report.underruns,
-                load=report.load,
-                alive=self._delivery.link.alive,
-            ),
+            bundle=self.bundle,
+            recording=self.recording,
+            audio=health,
         )

@@ -4,7 +4,7 @@ A knob after a change of page, voice or scene does not stand where its value sta
 relatively, from the first touch: towards either end, hand and value keep the same share of what is left,
 
     value  |-----------o==============>|      turning up: value gains dh * (1 - value) / (1 - hand)
-    hand   |--o=======================>|      so both arrive at the end together; down likewise
+    hand   |--o=======================>|      so both would arrive at the end together; down likewise
 
 and a hand that sweeps across the value between two samples takes it over at once. The pull is never
 stronger than ``MAX_PULL`` times the hand's own movement, so no small movement makes a large jump; from

@@ -11,104 +11,62 @@ with what was asked last, so nothing can be forgotten or sent twice.
     TEMP      (from press to release, everything is tried)        keep: released with SHIFT down
     VOICE     next voice (on release)  audition                   mute
     SCENE     next scene (on release)  a knob chooses the scene   save
-    LEARN     record two bars                                     re-encode (see control.py)
+    LEARN     record two bars                                     encode what plays
     SHIFT     second page while down; a tap alone keeps it up
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from device.contract.latent import Maps
-from device.contract.pattern import PatternGrid
+from device.contract.pattern import STEPS
 from device.contract.voices import VOICE_COUNT, VOICES
-from device.control.gestures import Buttons, Gesture, take_over
+from device.control import scenes
+from device.control.gestures import Gesture, take_over
 from device.control.history import History
 from device.control.learn import Played, Take, first_step_after
-from device.control.state import SCENE_COUNT, PlayerState, grid_bytes
-from device.control.store import Scene
+from device.control.moment import Answer, Here, Moment, changed, checked, put
+from device.control.own import let_go, with_hits, with_step
+from device.control.places import morphed
+from device.control.state import HELD_BY, SCENE_COUNT, PlayerState
 from device.control.wishes import nearest_style
 from device.engine.records import Action, Command, Hit, Transport
 from device.errors import SettingError
 from device.panel.events import (
     ButtonPressed,
     ButtonReleased,
+    CcLearn,
+    CcReceived,
+    CornerSet,
     Event,
     KnobTurned,
+    MapChosen,
     PadHit,
     ParameterSet,
+    PlaceKept,
+    SceneCommand,
+    SongPlayed,
+    SongSet,
+    StepSet,
     VoiceChosen,
 )
-from device.parameters import knob, parameter
-
-T = TypeVar("T")
+from device.parameters import PARAMETER, parameter
+from device.settings import CcBinding
 
 NUDGE: Final = 0.35  # standard deviation of a nudge, in units of the latent prior
 TAP_GAP_NS: Final = 2_000_000_000  # a longer pause starts a new count of taps
 TAPS_KEPT: Final = 5
 AUDITION_VELOCITY: Final = 0.9
-MOVES_RHYTHM: Final = frozenset({"x", "y", "style", "drift"})  # moving one of these lets go of a kept pattern
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """What an event meets: the bundle's maps, the pattern that plays, and where the transport is."""
-
-    maps: Maps
-    bundle: str
-    pattern: PatternGrid
-    place: float = 0.0  # steps since start, with fraction, when the hand moved
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Everything the control loop knows about the player between two events."""
-
-    state: PlayerState
-    voice: int = 0  # under the sound knobs
-    playing: bool = False
-    hands: tuple[float | None, ...] = (None,) * 8  # where each knob was seen last
-    buttons: Buttons = field(default_factory=Buttons)
-    latched: bool = False  # the shift page stays up without SHIFT, and SHIFT brings the play page
-    shift_used: bool = False  # something was done while SHIFT was down
-    history: History = field(default_factory=History)
-    tried_from: PlayerState | None = None  # what TEMP goes back to
-    filling: bool = False
-    scenes: tuple[Scene | None, ...] = (None,) * SCENE_COUNT
-    scene: int = 0
-    pending: int | None = None  # scene to be recalled at the bar
-    choosing: int | None = None  # scene under the hand while SCENE is held
-    taps: tuple[int, ...] = ()
-    take: Take | None = None
-    draws: int = 0  # how many random places have been drawn
-    message: str = ""
-
-    @property
-    def page(self) -> str:
-        """The knob page that is up. Buttons take their second meaning only while SHIFT is down."""
-        return "shift" if self.latched != self.buttons.is_down("SHIFT") else "play"
-
-    @property
-    def lasting(self) -> PlayerState:
-        """The state without what is only being tried."""
-        return self.tried_from or self.state
-
-
-Answer = tuple[Moment, tuple[Command, ...]]
 
 
 def respond(moment: Moment, event: Event, here: Here) -> Answer:
-    """The next Moment and what is to be sent. Raises SettingError for an unknown control or voice."""
+    """The next Moment and what is to be sent. Raises SettingError for an unknown control, voice or scene."""
     match event:
-        case KnobTurned():
-            return _turned(moment, event, here), ()
-        case ParameterSet():
-            voice = moment.voice if event.voice is None else _voice(event.voice)
-            return set_parameter(moment, event.name, event.position, voice, event.at_ns, here.maps), ()
         case ButtonPressed():
             used = moment.shift_used or event.button != "SHIFT"
             shifted = moment.buttons.is_down("SHIFT")
@@ -117,10 +75,40 @@ def respond(moment: Moment, event: Event, here: Here) -> Answer:
         case ButtonReleased():
             buttons, said = moment.buttons.release(event.button, event.at_ns)
             return _say(replace(moment, buttons=buttons), said, here)
-        case VoiceChosen():
-            return replace(moment, voice=_voice(event.voice)), ()
         case PadHit():
             return _pad(moment, event, here)
+        case SongPlayed():
+            return scenes.play_song(moment, here, event.at_ns) if event.on else (scenes.end_song(moment), ())
+    return _moved(moment, event, here), ()
+
+
+def _moved(moment: Moment, event: Event, here: Here) -> Moment:
+    """The answer to what only changes the Moment."""
+    match event:
+        case KnobTurned():
+            moment = _turned(moment, event, here)
+        case ParameterSet():
+            voice = moment.voice if event.voice is None else checked(event.voice, VOICE_COUNT, "voice")
+            moment = set_parameter(moment, event.name, event.position, voice, event.at_ns, here.maps)
+        case VoiceChosen():
+            moment = replace(moment, voice=checked(event.voice, VOICE_COUNT, "voice"))
+        case StepSet():
+            moment = _step_set(moment, event, here)
+        case SceneCommand():
+            moment = scenes.command(moment, event, here)
+        case CornerSet():
+            moment = scenes.set_corner(moment, event, here)
+        case MapChosen():
+            moment = scenes.choose_map(moment, event.kind, here.maps, event.at_ns)
+        case PlaceKept():
+            moment = scenes.keep_place(moment, event.side, here.maps, event.at_ns)
+        case SongSet():
+            moment = scenes.set_song(moment, event)
+        case CcReceived():
+            moment = _controlled(moment, event, here)
+        case CcLearn():
+            moment = _learn_cc(moment, event)
+    return moment
 
 
 def pass_time(moment: Moment, now_ns: int, here: Here) -> Answer:
@@ -138,23 +126,77 @@ def set_parameter(moment: Moment, name: str, position: float, voice: int, at_ns:
     state = before.moved(name, position, voice)
     if state.position(name, voice) == before.position(name, voice):
         return moment
-    if name in MOVES_RHYTHM and state.kept is not None:
-        state = msgspec.structs.replace(state, kept=None)
     if name == "style":
+        state = msgspec.structs.replace(state, mix=())
         styles = maps.node_styles.shape[-1]
         nearest = nearest_style(state.position("style"), styles)
         if nearest != nearest_style(before.position("style"), styles):
             state = state.with_kit(maps, nearest)
     if name in ("tone_x", "tone_y") and not before.own[voice]:
-        state = msgspec.structs.replace(state, own=_with(before.own, voice, True))
-    return _changed(moment, state, f"{name} {voice}" if entry.per_voice else name, at_ns)
+        state = msgspec.structs.replace(state, own=put(before.own, voice, True))
+    message = ""
+    if name == "morph":
+        state = morphed(state, maps)
+        message = "" if state.a and state.b else "keep two places first, A and B: the morph moves between them"
+    if name in HELD_BY and let_go(state):
+        state = msgspec.structs.replace(state, kept=None, held_at=())
+        message = "your hits let go: the model plays on from your beat"
+    return changed(moment, state, maps, f"{name} {voice}" if entry.per_voice else name, at_ns, message)
+
+
+def _controlled(moment: Moment, event: CcReceived, here: Here) -> Moment:
+    """A MIDI controller moves what it is bound to. What is to be bound, the control loop has taken before."""
+    found = here.settings.controlled(event.channel, event.number)
+    if found is None or not 0 <= event.value <= 127:
+        return moment
+    entry, voice = found
+    return set_parameter(
+        moment, entry.name, event.value / 127, moment.voice if voice is None else voice, event.at_ns, here.maps
+    )
+
+
+def _learn_cc(moment: Moment, event: CcLearn) -> Moment:
+    if not event.parameter:
+        return replace(moment, cc_learn=None, message="" if moment.cc_learn is None else "no controller is learned")
+    entry = parameter(event.parameter)
+    if event.voice is not None:
+        checked(event.voice, VOICE_COUNT, "voice")
+    learning = replace(event, voice=event.voice if entry.per_voice else None)
+    return replace(moment, cc_learn=learning, message=f"move a controller: it will be {entry.label}")
+
+
+def bind_cc(moment: Moment, event: CcReceived) -> tuple[Moment, CcBinding]:
+    """The binding for the controller that moved, which was waited for. Raises SettingError for none of MIDI's."""
+    learning = moment.cc_learn
+    assert learning is not None
+    voice = None if learning.voice is None else VOICES[learning.voice].name
+    binding = CcBinding(event.number, learning.parameter, event.channel, voice)
+    label = PARAMETER[learning.parameter].label
+    told = f"controller {event.number} on channel {event.channel} moves {label}"
+    return replace(moment, cc_learn=None, message=told), binding
+
+
+def _step_set(moment: Moment, event: StepSet, here: Here) -> Moment:
+    """One cell of the pattern that plays is toggled; the hits become the player's own."""
+    step, voice = checked(event.step, STEPS, "step"), checked(event.voice, VOICE_COUNT, "voice")
+    if not np.isfinite(event.velocity):
+        raise SettingError(f"a velocity is 0..1, got {event.velocity}")
+    if moment.take is not None or moment.filling:
+        return replace(moment, message=f"{'LEARN' if moment.take else 'FILL'} is on: steps are set when it is over")
+    kept = moment.state.kept_grid()
+    grid = here.pattern if kept is None else kept
+    state = with_hits(moment.state, with_step(grid, step, voice, on=event.on, velocity=event.velocity))
+    if state.kept == moment.state.kept:
+        return moment
+    said = f"{VOICES[voice].label} {'on' if event.on else 'off'} at step {step + 1}"
+    return changed(moment, state, here.maps, "", event.at_ns, said)
 
 
 def _turned(moment: Moment, event: KnobTurned, here: Here) -> Moment:
-    entry = knob(moment.page, event.number)
+    entry = here.settings.knob(moment.page, event.number)
     hand = min(max(event.position, 0.0), 1.0)
     before = moment.hands[event.number - 1]
-    moment = replace(moment, hands=_with(moment.hands, event.number - 1, hand), shift_used=True)
+    moment = replace(moment, hands=put(moment.hands, event.number - 1, hand), shift_used=True)
     if moment.buttons.is_down("SCENE"):
         return replace(moment, choosing=min(int(hand * SCENE_COUNT), SCENE_COUNT - 1))
     if before is None:  # where the knob stood is not known: this only shows it
@@ -164,7 +206,9 @@ def _turned(moment: Moment, event: KnobTurned, here: Here) -> Moment:
 
 
 def _pad(moment: Moment, event: PadHit, here: Here) -> Answer:
-    voice, velocity = _voice(event.voice), min(max(event.velocity, 0.0), 1.0)
+    if not np.isfinite(event.velocity):
+        raise SettingError(f"a velocity is 0..1, got {event.velocity}")
+    voice, velocity = checked(event.voice, VOICE_COUNT, "voice"), min(max(event.velocity, 0.0), 1.0)
     if moment.take is not None:
         moment = replace(moment, take=moment.take.with_hit(Played(here.place, voice, velocity)))
     return moment, (Hit(voice, velocity),)
@@ -173,9 +217,20 @@ def _pad(moment: Moment, event: PadHit, here: Here) -> Answer:
 def _say(moment: Moment, said: tuple[Gesture, ...], here: Here) -> Answer:
     commands: tuple[Command, ...] = ()
     for gesture in said:
-        moment, more = _BUTTONS[gesture.button](moment, gesture, here)
+        bound = here.settings.buttons.get(gesture.button) if gesture.shifted else None
+        answer = _BUTTONS[gesture.button] if bound is None else _switch
+        moment, more = answer(moment, gesture, here)
         commands += more
     return moment, commands
+
+
+def _switch(moment: Moment, gesture: Gesture, here: Here) -> Answer:
+    """A button with SHIFT that the settings bind to a parameter switches it between its ends."""
+    if gesture.kind != "down":
+        return moment, ()
+    name = here.settings.buttons[gesture.button]
+    position = 0.0 if moment.state.position(name, moment.voice) >= 0.5 else 1.0
+    return set_parameter(moment, name, position, moment.voice, gesture.at_ns, here.maps), ()
 
 
 def _play(moment: Moment, gesture: Gesture, here: Here) -> Answer:
@@ -183,10 +238,11 @@ def _play(moment: Moment, gesture: Gesture, here: Here) -> Answer:
         case "down", True:
             return _tap(moment, gesture.at_ns, here.maps), ()
         case "down", False:
+            moment = scenes.end_song(moment)
             action = Action.STOP if moment.playing else Action.START
             return replace(moment, playing=not moment.playing, take=None), (Transport(action),)
         case "hold", False:
-            return replace(moment, playing=False, take=None), (Transport(Action.PANIC),)
+            return replace(scenes.end_song(moment), playing=False, take=None), (Transport(Action.PANIC),)
     return moment, ()
 
 
@@ -211,13 +267,14 @@ def _new(moment: Moment, gesture: Gesture, here: Here) -> Answer:
     if gesture.kind == "hold":
         size = here.maps.rhythm_nodes.shape[-1]
         offset = np.asarray(state.offset or np.zeros(size)) + draw.normal(0.0, NUDGE, size)
-        state = msgspec.structs.replace(state, offset=tuple(map(float, offset)), kept=None)
+        state = msgspec.structs.replace(state, offset=tuple(map(float, offset)), kept=None, held_at=())
         message = "nudged"
     else:
         state = state.moved("x", draw.random()).moved("y", draw.random())
-        state = msgspec.structs.replace(state, offset=(), kept=None)
+        state = msgspec.structs.replace(state, offset=(), kept=None, held_at=())
         message = "new place"
-    return _changed(replace(moment, draws=moment.draws + 1), state, "", gesture.at_ns, message), ()
+    moment = replace(moment, draws=moment.draws + 1)
+    return changed(moment, state, here.maps, "", gesture.at_ns, message), ()
 
 
 def _step_back(moment: Moment) -> Moment:
@@ -244,13 +301,15 @@ def _fill(moment: Moment, gesture: Gesture, _: Here) -> Answer:
 
 def _temp(moment: Moment, gesture: Gesture, _: Here) -> Answer:
     if gesture.kind == "down":
-        return replace(moment, tried_from=moment.state, message="trying"), ()
+        return replace(moment, tried_from=moment.state, tried_scene=moment.scene, message="trying"), ()
     before = moment.tried_from
     if gesture.kind != "up" or before is None:
         return moment, ()
-    moment = replace(moment, tried_from=None, pending=None)
+    moment = replace(moment, tried_from=None)
+    if moment.song_at < 0:
+        moment = replace(moment, pending=None, pending_step=None)
     if not moment.buttons.is_down("SHIFT"):
-        return replace(moment, state=before, message="as before"), ()
+        return replace(moment, state=before, scene=moment.tried_scene, message="as before"), ()
     if moment.state == before:
         return moment, ()
     return replace(moment, history=moment.history.remember(before, "", gesture.at_ns), message="kept"), ()
@@ -271,55 +330,19 @@ def _voice_button(moment: Moment, gesture: Gesture, here: Here) -> Answer:
     return moment, ()
 
 
-def _scene(moment: Moment, gesture: Gesture, here: Here) -> Answer:
-    if gesture.shifted:
-        return (_save_scene(moment, here), ()) if gesture.kind == "down" else (moment, ())
-    if gesture.kind != "up":
-        return moment, ()
-    chosen, moment = moment.choosing, replace(moment, choosing=None)
-    if chosen is None and not gesture.held:
-        saved = [index for index, scene in enumerate(moment.scenes) if scene is not None]
-        chosen = next((index for index in saved if index > moment.scene), saved[0] if saved else moment.scene)
-    if chosen is None:
-        return moment, ()
-    if moment.scenes[chosen] is None:
-        return replace(moment, message=f"scene {chosen + 1} is empty: SHIFT + SCENE saves"), ()
-    moment = replace(moment, pending=chosen, message=f"scene {chosen + 1}")
-    return (moment, ()) if moment.playing else (recall(moment, here.bundle, gesture.at_ns), ())
-
-
-def recall(moment: Moment, bundle: str, at_ns: int) -> Moment:
-    """The pending scene becomes what plays. One made with another bundle keeps its own pattern until touched."""
-    index = moment.pending
-    scene = None if index is None else moment.scenes[index]
-    if index is None or scene is None:
-        return replace(moment, pending=None)
-    state = scene.state
-    if scene.bundle != bundle:
-        state = msgspec.structs.replace(state, kept=scene.pattern)
-    return replace(_changed(moment, state, "", at_ns), scene=index, pending=None)
-
-
-def _save_scene(moment: Moment, here: Here) -> Moment:
-    free = next((index for index, scene in enumerate(moment.scenes) if scene is None), moment.scene)
-    scene = Scene(moment.state, grid_bytes(here.pattern), here.bundle)
-    return replace(moment, scenes=_with(moment.scenes, free, scene), scene=free, message=f"saved as scene {free + 1}")
-
-
 def _learn(moment: Moment, gesture: Gesture, here: Here) -> Answer:
-    if gesture.kind != "down" or gesture.shifted:
+    if gesture.kind != "down":
         return moment, ()
+    if gesture.shifted:
+        if moment.take is not None or moment.filling:
+            return replace(moment, message="what plays now is no beat of yours to encode"), ()
+        state = with_hits(moment.state, moment.state.kept_grid() or here.pattern)
+        return changed(moment, state, here.maps, "", gesture.at_ns, "encoded: X, Y and STYLE go on from here"), ()
     if moment.take is not None:
         return replace(moment, take=None, message="learning stopped"), ()
     take = Take(first_step_after(here.place, playing=moment.playing))
     start: tuple[Command, ...] = () if moment.playing else (Transport(Action.START),)
     return replace(moment, take=take, playing=True, message="count in, then play two bars"), start
-
-
-def learned(moment: Moment, pattern: PatternGrid, offset: tuple[float, ...], at_ns: int) -> Moment:
-    """A take was encoded: the knobs go on from its place, its own hits play until they do."""
-    state = msgspec.structs.replace(moment.state, offset=offset, kept=grid_bytes(pattern))
-    return _changed(replace(moment, take=None), state, "", at_ns, "learned: X, Y and STYLE go on from here")
 
 
 def _shift(moment: Moment, gesture: Gesture, _: Here) -> Answer:
@@ -336,24 +359,7 @@ _BUTTONS: Final = {
     "FILL": _fill,
     "TEMP": _temp,
     "VOICE": _voice_button,
-    "SCENE": _scene,
+    "SCENE": scenes.scene_button,
     "LEARN": _learn,
     "SHIFT": _shift,
 }
-
-
-def _changed(moment: Moment, state: PlayerState, gesture: str, at_ns: int, message: str = "") -> Moment:
-    history = moment.history
-    if moment.tried_from is None:
-        history = history.remember(moment.state, gesture, at_ns)
-    return replace(moment, state=state, history=history, message=message)
-
-
-def _voice(index: int) -> int:
-    if not 0 <= index < VOICE_COUNT:
-        raise SettingError(f"no voice {index}: voices are 0..{VOICE_COUNT - 1}")
-    return index
-
-
-def _with(values: tuple[T, ...], index: int, value: T) -> tuple[T, ...]:
-    return (*values[:index], value, *values[index + 1 :])

@@ -66,6 +66,8 @@ def check(move: Move) -> None:
     for name in ("at_bar", "over_bars", "for_bars"):
         if not 0.0 <= getattr(move, name) < 100_000.0:
             raise SettingError(f"{name} must be 0 or more bars, got {getattr(move, name):g}")
+    if move.control == "PLAY":
+        raise SettingError("PLAY would stop the render: leave it out, --bars says how long it plays")
     if move.control in BUTTONS:
         if move.value is not None or move.voice is not None:
             raise SettingError(f"button {move.control} takes for_bars, not a value or a voice")

@@ -4,59 +4,44 @@ Control, models and engine are the very ones that play live; only time is made u
 rendered, the clock moves on by exactly that much, hands move as the moves say.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from device.audio.link import LocalLink
-from device.contract.pattern import STEPS_PER_BAR, STEPS_PER_BEAT, FloatArray, PatternGrid
-from device.contract.voices import VOICE_COUNT
+from device.contract.pattern import FloatArray
+from device.control import kits
 from device.control.control import Control, Spaces
+from device.control.kits import Kit, Kits, MemoryKits
 from device.control.moves import Hands, Move
+from device.control.store import Saved
+from device.control.takes import HeardLink, Take, record
 from device.control.view import AudioHealth
 from device.engine.engine import Engine
-from device.engine.records import SLOT_COUNT, SLOT_FRAMES, Action, Pattern, Report, Transport, Trigger, When
+from device.engine.records import SLOT_COUNT, SLOT_FRAMES, Action, Transport
+from device.errors import DataError, SettingError
 from device.models.background import Inline
 from device.models.models import Models
+from device.panel.events import SceneCommand
 
-BLOCK_FRAMES: Final = 64
-LONGEST_TAIL_SECONDS: Final = 4.0
-QUIET_SECONDS: Final = 0.2  # silence of this length ends the tail
-SILENCE: Final = 1e-4
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Take:
-    """What a render gives."""
-
-    audio: FloatArray  # (n, 2) -1..1
-    stems: FloatArray  # (9, n, 2), each voice before drive and master; empty when not asked for
-    triggers: tuple[Trigger, ...]
-    beat_frames: tuple[float, ...]  # frame at which quarter note i began, the end of the last one included
-    sample_rate: int
-
-
-class HeardLink(LocalLink):
-    """A local link that also remembers every hit."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine)
-        self.triggers: list[Trigger] = []
-
-    def pump(self) -> list[Report]:
-        """The engine's report of now."""
-        reports = super().pump()
-        for report in reports:
-            self.triggers += report.triggers
-        return reports
+SETTLE_SECONDS: Final = 0.25  # unheard: a scene's tempo and gains come to rest before its first downbeat
 
 
 class Offline:
     """An instrument whose time is passed in. ``control`` may be given events at any moment."""
 
-    def __init__(self, models: Models, *, seed: int = 1, begin: bool = True) -> None:
+    block_frames = 64
+
+    def __init__(
+        self,
+        models: Models,
+        *,
+        saved: Saved | None = None,
+        kits: Kits | None = None,
+        seed: int = 1,
+        begin: bool = True,
+    ) -> None:
         manifest = models.manifest
         self.sample_rate = manifest.sample_rate
         slots = np.zeros((SLOT_COUNT, SLOT_FRAMES), np.float32)
@@ -64,7 +49,9 @@ class Offline:
         self.link = HeardLink(self.engine)
         spaces = Spaces(models.maps, tuple(manifest.styles), models.bundle.ident)
         health = AudioHealth(sink="offline", sample_rate=self.sample_rate, alive=True)
-        self.control = Control(spaces, Inline(models), self.link, health=health, seed=seed, begin=begin)
+        self.control = Control(
+            spaces, Inline(models), self.link, saved, health=health, seed=seed, begin=begin, kits=kits
+        )
 
     @property
     def now_ns(self) -> int:
@@ -87,56 +74,85 @@ def render(
     told: Callable[[float], None] | None = None,
 ) -> Take:
     """Play ``bars`` bars from the first downbeat, then let the sounds ring out; ``told`` hears how far it is."""
-    offline = Offline(models, seed=seed)
+    return play_bars(Offline(models, seed=seed), bars, moves=moves, stems=stems, told=told)
+
+
+def play_bars(
+    offline: Offline,
+    bars: int,
+    *,
+    moves: tuple[Move, ...] = (),
+    stems: bool = False,
+    told: Callable[[float], None] | None = None,
+) -> Take:
+    """The same with an instrument that stands at its first downbeat."""
     hands = Hands(moves)
-    tape = _Tape(offline, stems)
-    beats: list[float] = []
-    end, place, closing = float(bars * STEPS_PER_BAR), 0.0, False
-    while place < end:
-        for event in hands.events(place / STEPS_PER_BAR, offline.now_ns, _position(offline.control)):
+
+    def at(bar: float) -> None:
+        for event in hands.events(bar, offline.now_ns, _position(offline.control)):
             offline.control.post(event)
-        if place >= end - 1.0 and not closing:  # nothing of the bar after the last may sound early
-            closing = True
-            offline.link.send(Pattern(PatternGrid.empty(), When.NEXT_BAR))
-        started, before = offline.engine.frame, place
-        tape.roll()
-        place = offline.engine.place
-        while len(beats) * STEPS_PER_BEAT <= min(place, end):
-            share = (len(beats) * STEPS_PER_BEAT - before) / max(place - before, 1e-9)
-            beats.append(started + max(share, 0.0) * BLOCK_FRAMES)
-        if told is not None:
-            told(min(place, end) / STEPS_PER_BAR)
-    offline.link.send(Transport(Action.STOP))
-    quiet, last = 0, offline.engine.frame + LONGEST_TAIL_SECONDS * offline.sample_rate
-    while quiet < QUIET_SECONDS * offline.sample_rate and offline.engine.frame < last:
-        quiet = quiet + BLOCK_FRAMES if tape.roll() < SILENCE else 0
-    offline.link.pump()
-    return tape.take(tuple(beats))
+
+    return record(offline, bars, stems=stems, at=at, told=told)
 
 
-class _Tape:
-    """Blocks of an offline instrument, kept."""
+def recalled(models: Models, saved: Saved, scene: int | None = None, folder: Path | None = None) -> Offline:
+    """An instrument switched on with what was saved, at its first downbeat; in ``scene`` 0..15, or as it was.
 
-    def __init__(self, offline: Offline, stems: bool) -> None:
-        self.offline, self.stems = offline, stems
-        self.blocks: list[FloatArray] = []
-        self.stem_blocks: list[FloatArray] = []
+    ``folder`` is where it was saved: the sounds of scenes are read there. Raises SettingError for a scene that is
+    not there.
+    """
+    if scene is not None:
+        check_scene(saved, scene)
+    offline = Offline(models, saved=saved, kits=None if folder is None else ReadKits(folder), begin=False)
+    if scene is not None:
+        offline.control.post(SceneCommand("recall", scene))
+    for _ in range(round(SETTLE_SECONDS * offline.sample_rate / offline.block_frames)):
+        offline.play(np.zeros((offline.block_frames, 2), np.float32))
+    offline.link.send(Transport(Action.START))
+    return offline
 
-    def roll(self) -> float:
-        """Record one block; returns its peak."""
-        out = np.zeros((BLOCK_FRAMES, 2), np.float32)
-        parts = np.zeros((VOICE_COUNT, BLOCK_FRAMES, 2), np.float32) if self.stems else None
-        self.offline.play(out, parts)
-        self.blocks.append(out)
-        if parts is not None:
-            self.stem_blocks.append(parts)
-        return float(np.abs(out).max())
 
-    def take(self, beats: tuple[float, ...]) -> Take:
-        """Everything recorded."""
-        stems = np.concatenate(self.stem_blocks, axis=1) if self.stems else np.zeros((0, 0, 2), np.float32)
-        triggers = tuple(sorted(self.offline.link.triggers, key=lambda hit: hit.frame))
-        return Take(np.concatenate(self.blocks), stems, triggers, beats, self.offline.sample_rate)
+class ReadKits(MemoryKits):
+    """The kits of an instrument that may be playing: they are read when they are wanted, and never touched."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder / kits.FOLDER
+        self._trouble = ""
+
+    def has(self, ident: str) -> bool:
+        """Is it there?"""
+        return self.find(ident) is not None
+
+    def find(self, ident: str) -> Kit | None:
+        """The kit, at once; None when there is none that can be read."""
+        kit = super().find(ident)
+        if kit is None and kits.is_ident(ident):
+            try:
+                kit = kits.unpack((self._folder / f"{ident}.kit").read_bytes())
+            except (OSError, DataError) as error:
+                self._trouble = f"a scene's sounds cannot be read ({error}): they are rendered again"
+                return None
+            self.keep(ident, kit)
+        return kit
+
+    def forget(self, but: Iterable[str]) -> None:
+        """They are not ours."""
+
+    def trouble(self) -> str:
+        """What went wrong since the last call."""
+        trouble, self._trouble = self._trouble, ""
+        return trouble
+
+
+def check_scene(saved: Saved, scene: int) -> None:
+    """Raise SettingError with the way out unless there is a scene 0..15 of this number."""
+    there = [index + 1 for index, entry in enumerate(saved.scenes) if entry is not None]
+    have = f"saved are {', '.join(map(str, there))}" if there else "none is saved yet, SHIFT + SCENE saves one"
+    if not 0 <= scene < len(saved.scenes):
+        raise SettingError(f"there is no scene {scene + 1}, only 1..{len(saved.scenes)}: {have}")
+    if saved.scenes[scene] is None:
+        raise SettingError(f"scene {scene + 1} is empty: {have}")
 
 
 def _position(control: Control) -> Callable[[str, int | None], float]:

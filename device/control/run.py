@@ -7,10 +7,12 @@ The audio process outlives this one when it is killed; ``close`` ends both.
 
 import threading
 import time
+import traceback
 from typing import Final
 
 from device.audio.launch import AudioHost
 from device.control.control import Control
+from device.control.moment import Moment
 from device.control.store import Saved, Saver
 from device.control.view import AudioHealth
 from device.errors import LatidoError
@@ -38,6 +40,7 @@ class Instrument:
         self._changed_at: float | None = None
         self._saved_at = time.monotonic()
         self._trouble = ""  # of the last write, as told to the player
+        self._mended = ""  # the last failure of a pass
         self._thread.start()
 
     def __enter__(self) -> "Instrument":
@@ -59,16 +62,28 @@ class Instrument:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            view = self.control.step(time.monotonic_ns())
-            if not view.audio.alive:
-                self._bring_back()
-            self._save_when_at_rest()
+            before = self.control.moment
+            try:
+                if not self.control.step(time.monotonic_ns()).audio.alive:
+                    self._bring_back()
+                self._save_when_at_rest()
+            except Exception as error:  # whatever it was, hands and beat go on
+                self._mend(before, error)
             self.control.wait(PASS_SECONDS)
+
+    def _mend(self, before: Moment, error: Exception) -> None:
+        """Go back to before the pass that failed; say so to the player once, and to the log with all there is."""
+        text = f"that went wrong and was taken back ({type(error).__name__}: {error}); please report it"
+        self.control.moment = before
+        self.control.tell(text)
+        if text != self._mended:
+            self._mended = text
+            traceback.print_exception(error)
 
     def _bring_back(self) -> None:
         try:
             link = self._host.connect()
-        except LatidoError as error:
+        except (LatidoError, OSError) as error:
             self.control.tell(str(error))
             self._closing.wait(RETRY_SECONDS)
             return

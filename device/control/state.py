@@ -14,16 +14,53 @@ from device.contract.latent import Maps
 from device.contract.pattern import GRID_SHAPE, PatternGrid
 from device.contract.voices import SOUND_CLASSES, VOICE_COUNT, VOICES
 from device.errors import ContractError
+from device.panel.events import CORNERS, MAP_KINDS
 from device.parameters import PARAMETERS, parameter
 
 SCENE_COUNT: Final = 16
+HELD_BY: Final = ("x", "y", "style", "drift")  # moving one of these lets go of the player's own hits
+SHAPES_SOUND: Final = ("tone_x", "tone_y", "decay", "bright", "tune")  # what a kept place remembers of each voice
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One end of the morph: a place in the space of rhythms, and the kit that was played there.
+
+    ``latent`` (Z,) and ``style`` (S,) say where it is whatever map was up; ``globals`` and ``offset`` where the
+    hands stood; ``voices`` holds SHAPES_SOUND of each voice.
+    """
+
+    latent: tuple[float, ...]
+    style: tuple[float, ...]
+    globals: dict[str, float]  # x, y, style
+    offset: tuple[float, ...]
+    mix: tuple[float, ...]
+    kept: bytes | None
+    placed: bool
+    kit: int
+    classes: tuple[str, ...]
+    own: tuple[bool, ...]
+    voices: dict[str, tuple[float, ...]]
+
+
+class Corner(msgspec.Struct, frozen=True):
+    """A corner of the player's own map: the place of a scene, as it was when the corner was set."""
+
+    scene: int
+    latent: tuple[float, ...]  # (Z,)
+    style: tuple[float, ...]  # (S,)
 
 
 class PlayerState(msgspec.Struct, frozen=True):
     """All that sounds. ``globals`` has one position per parameter, ``voices`` nine per per-voice parameter.
 
     ``offset``   (Z,) added to the latent of the place on the rhythm map (empty: none); NEW's nudges and LEARN live here
-    ``kept``     a pattern to be played as it is, until the player moves through the rhythm space again
+    ``kept``     the player's own hits: played as they are, until the hands leave ``held_at``
+    ``held_at``  where X, Y, STYLE and DRIFT stood when the hits became the player's (empty: the first move lets go)
+    ``placed``   whether ``offset`` leads to the place of ``kept``: it was encoded
+    ``mix``      (S,) style weights in place of STYLE's, left by the morph until STYLE is turned (empty: STYLE's)
+    ``map_kind`` what X and Y move over: the "learned" map or the four ``corners``
+    ``a``, ``b`` the two ends of the morph
+    ``stored``   a kit of rendered sounds (see kits.py) that ``stored_voices`` play instead of the model's
     ``own``      voices whose TONE the player has touched: the others follow the kit of the style
     ``kit``      the style whose kit the untouched voices play
     ``seed``     of the chaos draws and of the drift
@@ -37,6 +74,15 @@ class PlayerState(msgspec.Struct, frozen=True):
     offset: tuple[float, ...] = ()
     kept: bytes | None = None
     seed: int = 1
+    held_at: tuple[float, ...] = ()
+    placed: bool = False
+    mix: tuple[float, ...] = ()
+    map_kind: str = "learned"
+    corners: tuple[Corner | None, ...] = (None,) * 4
+    a: Place | None = None
+    b: Place | None = None
+    stored: str = ""
+    stored_voices: tuple[bool, ...] = (False,) * VOICE_COUNT
 
     def position(self, name: str, voice: int = 0) -> float:
         """Knob position 0..1 of a parameter (of one voice)."""
@@ -70,9 +116,12 @@ class PlayerState(msgspec.Struct, frozen=True):
 
     def kept_grid(self) -> PatternGrid | None:
         """The pattern that is kept as it is, if any."""
-        if self.kept is None:
-            return None
-        return PatternGrid(np.frombuffer(self.kept, dtype="<f4").reshape(GRID_SHAPE))
+        return None if self.kept is None else bytes_grid(self.kept)
+
+
+def bytes_grid(kept: bytes) -> PatternGrid:
+    """A pattern back from ``grid_bytes``. Raises ValueError for other bytes."""
+    return PatternGrid(np.frombuffer(kept, dtype="<f4").reshape(GRID_SHAPE))
 
 
 def grid_bytes(grid: PatternGrid) -> bytes:
@@ -101,9 +150,15 @@ def mended(state: PlayerState, *, styles: int, latent_size: int) -> PlayerState:
         nine = state.voices.get(name, defaults)
         voices[name] = tuple(map(_unit, nine if len(nine) == VOICE_COUNT else defaults))
     if len(state.classes) != VOICE_COUNT or not set(state.classes) <= set(SOUND_CLASSES):
-        raise ContractError(f"saved state names sounds this device does not have: {', '.join(state.classes)}")
+        unknown = sorted(set(state.classes) - set(SOUND_CLASSES)) or [f"{len(state.classes)} voices"]
+        raise ContractError(f"it names sounds this device does not have: {', '.join(unknown)}")
     own = state.own if len(state.own) == VOICE_COUNT else (False,) * VOICE_COUNT
     fits = len(state.offset) == latent_size and bool(np.isfinite(state.offset).all())
+
+    def known(place: Place | Corner | None) -> bool:
+        return place is not None and len(place.latent) == latent_size and len(place.style) == styles
+
+    corners = tuple(corner if known(corner) else None for corner in state.corners)
     mended_state = PlayerState(
         globals_,
         voices,
@@ -113,12 +168,27 @@ def mended(state: PlayerState, *, styles: int, latent_size: int) -> PlayerState:
         offset=state.offset if fits else (),
         kept=state.kept,
         seed=state.seed % 2**24,
+        held_at=state.held_at if len(state.held_at) == len(HELD_BY) else (),
+        placed=state.placed and fits,
+        mix=state.mix if len(state.mix) == styles else (),
+        map_kind=state.map_kind if state.map_kind in MAP_KINDS else "learned",
+        corners=corners if len(corners) == len(CORNERS) else (None,) * len(CORNERS),
+        a=state.a if known(state.a) else None,
+        b=state.b if known(state.b) else None,
+        stored=state.stored,
+        stored_voices=state.stored_voices if len(state.stored_voices) == VOICE_COUNT else (False,) * VOICE_COUNT,
     )
-    try:
-        mended_state.kept_grid()
-    except ValueError as error:
-        raise ContractError(f"saved pattern cannot be played: {error}") from error
+    if mended_state.kept is not None:
+        check_grid(mended_state.kept)
     return mended_state
+
+
+def check_grid(kept: bytes) -> None:
+    """Raise ContractError for bytes that are no pattern."""
+    try:
+        bytes_grid(kept)
+    except ValueError as error:
+        raise ContractError(f"its pattern cannot be played: {error}") from error
 
 
 def _unit(position: float) -> float:

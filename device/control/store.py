@@ -4,7 +4,9 @@ A power cut leaves either the old file or the new one. A file that cannot be rea
 name that says so, never deleted, and the instrument starts from defaults with one clear line.
 """
 
+import itertools
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Final
@@ -25,6 +27,7 @@ class Scene(msgspec.Struct, frozen=True):
     state: PlayerState
     pattern: bytes  # (32, 9, 3) float32 little endian
     bundle: str
+    kit: str = ""  # name of its rendered sounds (see kits.py); "": not kept
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -38,6 +41,8 @@ class Saved(msgspec.Struct, frozen=True):
     scenes: tuple[Scene | None, ...] = (None,) * SCENE_COUNT
     undo: tuple[PlayerState, ...] = ()
     bundle: str = ""
+    song: tuple[tuple[int, int], ...] = ()
+    draws: int = 0  # random places drawn: NEW goes on from there
 
 
 def load(folder: Path) -> tuple[Saved | None, str]:
@@ -56,12 +61,26 @@ def load(folder: Path) -> tuple[Saved | None, str]:
     return saved, ""
 
 
+def keep_copy(folder: Path) -> str:
+    """Copy the state file, before it is written without what cannot be used; returns the line that says so."""
+    path = folder / FILE_NAME
+    try:
+        copy = _free_name(path)
+        shutil.copyfile(path, copy)
+    except OSError as error:
+        return f"and no copy could be kept ({error.strerror})"
+    return f"the file as it was is kept as {copy.name}"
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{FILE_NAME}.unreadable-{number}") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())
+
+
 def set_aside(folder: Path, why: str) -> str:
     """Rename the state file out of the way; returns the line that says so."""
     path = folder / FILE_NAME
-    aside = next(
-        name for number in range(1, 1000) if not (name := path.with_name(f"{FILE_NAME}.unreadable-{number}")).exists()
-    )
+    aside = _free_name(path)
     try:
         path.rename(aside)
     except OSError as error:
@@ -72,21 +91,26 @@ def set_aside(folder: Path, why: str) -> str:
 def save(folder: Path, saved: Saved) -> None:
     """Write atomically and durably. Raises LatidoError when the disk does not take it."""
     path = folder / FILE_NAME
-    temporary = path.with_suffix(".new")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(saved))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_whole(path, msgspec.json.encode(saved))
     except OSError as error:
         raise LatidoError(f"cannot save to {path}: {error.strerror}; what you play is kept until power-off") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A file that is there after a power cut as it was before or as it is now. Raises OSError."""
+    temporary = path.with_suffix(".new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 class Saver:

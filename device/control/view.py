@@ -47,6 +47,26 @@ class View:
     scene: int = 0
     scenes_saved: tuple[bool, ...] = (False,) * 16
     undo_depth: int = 0
+    place: tuple[float, float] = (0.5, 0.5)  # on the rhythm map, where the sound comes from now: with drift and morph
+    map_kind: str = "learned"  # or "corners"
+    corners: tuple[int | None, ...] = (None,) * 4  # scene of each corner; None: the learned map's
+    kept_a: bool = False  # the two ends of the morph: is there one
+    kept_b: bool = False
+    knobs: tuple[str, ...] = ("x", "y", "style", "density", "chaos", "tone_x", "tone_y", "decay")  # under 1..8 now
+    hands: tuple[float | None, ...] = (None,) * 8  # where each knob stands, 0..1; None: not seen yet
+    taking_over: tuple[bool, ...] = (False,) * 8  # a hand that has not caught its value yet
+    wave: tuple[float, ...] = ()  # 128 peaks 0..1 of the chosen voice's newest sound; none: no sound yet
+    wave_ident: int = 0  # changes whenever ``wave`` does
+    tones: tuple[tuple[float, float], ...] = ((0.5, 0.5),) * 9  # (x, y) of each voice on the map of its class
+    own: tuple[bool, ...] = (False,) * 9  # voices whose TONE the player has touched
+    edited: bool = False  # the pattern is the player's own hits
+    editing: bool = False  # ... and is being encoded
+    song: tuple[tuple[int, int], ...] = ()  # (scene, repeats)
+    song_at: int = -1  # entry that plays; -1: no song plays
+    scenes_info: tuple[str, ...] = ("",) * 16  # style of each scene in words; "": empty
+    recording: str = ""  # file being recorded; "": none
+    learn: str = ""  # "", "counting 3" (beats left), "recording"
+    cc_learn: str = ""  # parameter that waits for a MIDI controller
     message: str = ""  # one plain line for the player
     bundle: str = ""
     audio: AudioHealth = field(default_factory=AudioHealth)

@@ -3,8 +3,8 @@
 A wish is a plain value: the same state asks for the same latent to the last bit, which is what makes
 undo, TEMP and scenes exact. The way of a pattern:
 
-    X, Y (+ drift) -> rhythm map -> latent + offset ┐
-    STYLE (+ FILL) ----------------> style weights  ┴-> rhythm decoder -> PatternGrid
+    X, Y (+ drift) -> rhythm map, or corners -> latent + offset ┐
+    STYLE, corners, morph (+ FILL) -----------> style weights   ┴-> rhythm decoder -> PatternGrid
 
 and of a sound: TONE X, TONE Y -> map of its class (+ what makes the kit's sound that exact sound, fading
 as the place leaves it), BRIGHT and the upper part of DECAY along their directions, blended by COUPLE
@@ -75,14 +75,44 @@ def _folded(place: float) -> float:
     return min(abs(place), 1.0) if place <= 1.0 else max(2.0 - place, 0.0)
 
 
-def pattern_wish(state: PlayerState, maps: Maps, *, fill: bool = False, bar: int = 0) -> PatternWish:
-    """What the rhythm decoder is asked for."""
-    x, y = drifted(state, bar)
-    latent = interpolate(maps.rhythm_nodes, x, y)
+def rhythm_base(state: PlayerState, maps: Maps, x: float, y: float) -> FloatArray:
+    """(Z,) the latent of a place on the map that is up: the learned one, or the square between four scenes."""
+    if state.map_kind == "learned":
+        return interpolate(maps.rhythm_nodes, x, y)
+    nodes = maps.rhythm_nodes[:: max(len(maps.rhythm_nodes) - 1, 1), :: max(maps.rhythm_nodes.shape[1] - 1, 1)]
+    square = np.array(nodes)  # (2, 2, Z): an empty corner is the learned map's
+    for index, corner in enumerate(state.corners):
+        if corner is not None:
+            square[index // 2, index % 2] = corner.latent
+    return interpolate(square, x, y)
+
+
+def rhythm_style(state: PlayerState, styles: int, x: float, y: float) -> FloatArray:
+    """(S,) the style weights at a place: STYLE's, the scenes' in the corners, or what the morph left."""
+    if state.mix:
+        return np.asarray(state.mix, np.float32)
+    weights = style_weights(state.position("style"), styles)
+    if state.map_kind == "learned" or not any(state.corners):
+        return weights
+    square = np.broadcast_to(weights, (2, 2, styles)).copy()
+    for index, corner in enumerate(state.corners):
+        if corner is not None:
+            square[index // 2, index % 2] = corner.style
+    return interpolate(square, x, y)
+
+
+def rhythm_place(state: PlayerState, maps: Maps, x: float, y: float) -> tuple[FloatArray, FloatArray]:
+    """Latent (Z,), the player's offset included, and style weights (S,) at a place."""
+    latent = rhythm_base(state, maps, x, y)
     if state.offset:
         latent = latent + np.asarray(state.offset, np.float32)
-    weights = style_weights(state.position("style"), maps.node_styles.shape[-1])
-    return PatternWish(latent=_values(latent), style=_values(filled(weights) if fill else weights))
+    return latent, rhythm_style(state, maps.node_styles.shape[-1], x, y)
+
+
+def pattern_wish(state: PlayerState, maps: Maps, *, fill: bool = False, bar: int = 0) -> PatternWish:
+    """What the rhythm decoder is asked for."""
+    latent, weights = rhythm_place(state, maps, *drifted(state, bar))
+    return PatternWish(latent=values_of(latent), style=values_of(filled(weights) if fill else weights))
 
 
 def map_kit(maps: Maps, x: float, y: float, voice: int) -> tuple[str, FloatArray]:
@@ -125,11 +155,12 @@ def sound_wish(state: PlayerState, maps: Maps, voice: int) -> SoundWish:
     latent = latent + np.float32(longer_decay(state.position("decay", voice))) * maps.sound_decay[index]
     return SoundWish(
         sound_class=name,
-        latent=_values(latent),
+        latent=values_of(latent),
         intensities=INTENSITIES,
         semitones=state.value("tune", voice),
     )
 
 
-def _values(array: FloatArray) -> tuple[float, ...]:
+def values_of(array: FloatArray) -> tuple[float, ...]:
+    """An array as a value that can be compared and kept."""
     return tuple(float(value) for value in array)

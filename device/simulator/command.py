@@ -76,6 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         worker = stack.enter_context(Background(models))
         spaces = Spaces(models.maps, tuple(models.manifest.styles), models.bundle.ident)
         control = Control(spaces, worker, link, saved, health=health_of(host), seed=arguments.seed)
+        if control.left_out:
+            trouble = f"{control.view.message}; {store.keep_copy(state_folder)}"
         if trouble:
             control.tell(trouble)
         stack.enter_context(Instrument(control, host, store.Saver(state_folder)))

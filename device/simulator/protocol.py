@@ -1,7 +1,7 @@
 """What page and server say to each other: small JSON messages, as pure functions over msgspec types.
 
     page -> server   one Event each: {"type": "set", "name": "density", "position": 0.7}
-    server -> page   "table" once (and again when the bundle's styles change), then "state" with only
+    server -> page   "table" once (and again when the bundle changes), then "state" with only
                      what changed, "error" for a message that was not understood
 
     /sound           one text message (Stream) that says what follows, then binary blocks:
@@ -13,13 +13,15 @@
 import base64
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any, Final
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
 
-from device.contract.pattern import STEPS, STEPS_PER_BAR, STEPS_PER_BEAT, PatternGrid
-from device.contract.voices import VOICE_COUNT, VOICES
+from device.contract.latent import Maps
+from device.contract.pattern import STEPS, STEPS_PER_BAR, STEPS_PER_BEAT, FloatArray, PatternGrid
+from device.contract.voices import SOUND_CLASSES, VOICE_COUNT, VOICES
 from device.control.view import View
 from device.engine import chance
 from device.engine.records import Trigger
@@ -28,10 +30,17 @@ from device.panel.events import (
     BUTTONS,
     ButtonPressed,
     ButtonReleased,
+    CornerSet,
     Event,
     KnobTurned,
+    MapChosen,
     PadHit,
     ParameterSet,
+    PlaceKept,
+    SceneCommand,
+    SongPlayed,
+    SongSet,
+    StepSet,
     VoiceChosen,
 )
 from device.parameters import PARAMETERS, parameter
@@ -39,8 +48,20 @@ from device.parameters import PARAMETERS, parameter
 MAX_MESSAGE_BYTES: Final = 1024  # the longest sensible message is a tenth of this
 OFFSET_STEPS: Final = 254  # microtiming -0.5..0.5 of a step as -127..127
 
+SCENES: Final = 16
+LONGEST_SONG: Final = 64  # entries; all of them fit into one message
+MOST_REPEATS: Final = 64
+
 Unit = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 VoiceIndex = Annotated[int, msgspec.Meta(ge=0, lt=VOICE_COUNT)]
+SceneIndex = Annotated[int, msgspec.Meta(ge=0, lt=SCENES)]
+Repeats = Annotated[int, msgspec.Meta(ge=1, le=MOST_REPEATS)]
+
+
+def _button(name: str) -> str:
+    if name not in BUTTONS:
+        raise SettingError(f"unknown button {name!r}: known are {', '.join(BUTTONS)}")
+    return name
 
 
 class Knob(msgspec.Struct, frozen=True, tag="knob", forbid_unknown_fields=True):
@@ -49,17 +70,26 @@ class Knob(msgspec.Struct, frozen=True, tag="knob", forbid_unknown_fields=True):
     number: Annotated[int, msgspec.Meta(ge=1, le=8)]
     position: Unit
 
+    def _event(self, at_ns: int) -> Event:
+        return KnobTurned(self.number, self.position, at_ns)
+
 
 class Press(msgspec.Struct, frozen=True, tag="press", forbid_unknown_fields=True):
     """A button goes down."""
 
     button: str
 
+    def _event(self, at_ns: int) -> Event:
+        return ButtonPressed(_button(self.button), at_ns)
+
 
 class Release(msgspec.Struct, frozen=True, tag="release", forbid_unknown_fields=True):
     """A button goes up."""
 
     button: str
+
+    def _event(self, at_ns: int) -> Event:
+        return ButtonReleased(_button(self.button), at_ns)
 
 
 class Set(msgspec.Struct, frozen=True, tag="set", forbid_unknown_fields=True):
@@ -69,11 +99,17 @@ class Set(msgspec.Struct, frozen=True, tag="set", forbid_unknown_fields=True):
     position: Unit
     voice: VoiceIndex | None = None
 
+    def _event(self, at_ns: int) -> Event:
+        return ParameterSet(parameter(self.name).name, self.position, self.voice, at_ns)
+
 
 class Choose(msgspec.Struct, frozen=True, tag="voice", forbid_unknown_fields=True):
     """A voice comes under the sound knobs."""
 
     voice: VoiceIndex
+
+    def _event(self, at_ns: int) -> Event:
+        return VoiceChosen(self.voice, at_ns)
 
 
 class Play(msgspec.Struct, frozen=True, tag="hit", forbid_unknown_fields=True):
@@ -82,8 +118,80 @@ class Play(msgspec.Struct, frozen=True, tag="hit", forbid_unknown_fields=True):
     voice: VoiceIndex
     velocity: Unit = 0.9
 
+    def _event(self, at_ns: int) -> Event:
+        return PadHit(self.voice, self.velocity, at_ns)
 
-_Message = Knob | Press | Release | Set | Choose | Play
+
+class Step(msgspec.Struct, frozen=True, tag="step", forbid_unknown_fields=True):
+    """A cell of the pattern goes on or off."""
+
+    step: Annotated[int, msgspec.Meta(ge=0, lt=STEPS)]
+    voice: VoiceIndex
+    on: bool
+    velocity: Unit = 0.8
+
+    def _event(self, at_ns: int) -> Event:
+        return StepSet(self.step, self.voice, self.on, self.velocity, at_ns)
+
+
+class Scene(msgspec.Struct, frozen=True, tag="scene", forbid_unknown_fields=True):
+    """A scene is recalled, saved or cleared."""
+
+    action: Literal["recall", "save", "clear"]
+    scene: SceneIndex
+
+    def _event(self, at_ns: int) -> Event:
+        return SceneCommand(self.action, self.scene, at_ns)
+
+
+class Corner(msgspec.Struct, frozen=True, tag="corner", forbid_unknown_fields=True):
+    """A corner of the map becomes a scene's place; None: the learned map's again."""
+
+    corner: Annotated[int, msgspec.Meta(ge=0, lt=4)]
+    scene: SceneIndex | None
+
+    def _event(self, at_ns: int) -> Event:
+        return CornerSet(self.corner, self.scene, at_ns)
+
+
+class Map(msgspec.Struct, frozen=True, tag="map", forbid_unknown_fields=True):
+    """X and Y move over this map."""
+
+    kind: Literal["learned", "corners"]
+
+    def _event(self, at_ns: int) -> Event:
+        return MapChosen(self.kind, at_ns)
+
+
+class Keep(msgspec.Struct, frozen=True, tag="keep", forbid_unknown_fields=True):
+    """What plays becomes one end of the morph."""
+
+    side: Literal["a", "b"]
+
+    def _event(self, at_ns: int) -> Event:
+        return PlaceKept(self.side, at_ns)
+
+
+class Song(msgspec.Struct, frozen=True, tag="song", forbid_unknown_fields=True):
+    """The song, as (scene, repeats) in order."""
+
+    entries: Annotated[tuple[tuple[SceneIndex, Repeats], ...], msgspec.Meta(max_length=LONGEST_SONG)]
+
+    def _event(self, at_ns: int) -> Event:
+        return SongSet(self.entries, at_ns)
+
+
+class PlaySong(msgspec.Struct, frozen=True, tag="play_song", forbid_unknown_fields=True):
+    """The song begins or ends."""
+
+    on: bool
+
+    def _event(self, at_ns: int) -> Event:
+        return SongPlayed(self.on, at_ns)
+
+
+Shown = dict[str, Any]  # plain JSON values, compared with ==
+_Message = Knob | Press | Release | Set | Choose | Play | Step | Scene | Corner | Map | Keep | Song | PlaySong
 _decoder: Final[msgspec.json.Decoder[_Message]] = msgspec.json.Decoder(_Message)
 
 
@@ -97,25 +205,7 @@ def understand(message: str | bytes, at_ns: int) -> Event:
         said = _decoder.decode(message)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise SettingError(f"message not understood: {error}") from error
-    match said:
-        case Knob():
-            return KnobTurned(said.number, said.position, at_ns)
-        case Press():
-            return ButtonPressed(_button(said.button), at_ns)
-        case Release():
-            return ButtonReleased(_button(said.button), at_ns)
-        case Set():
-            return ParameterSet(parameter(said.name).name, said.position, said.voice, at_ns)
-        case Choose():
-            return VoiceChosen(said.voice, at_ns)
-        case Play():
-            return PadHit(said.voice, said.velocity, at_ns)
-
-
-def _button(name: str) -> str:
-    if name not in BUTTONS:
-        raise SettingError(f"unknown button {name!r}: known are {', '.join(BUTTONS)}")
-    return name
+    return said._event(at_ns)
 
 
 class ButtonHelp(msgspec.Struct, frozen=True):
@@ -140,8 +230,12 @@ BUTTON_TABLE: Final = (
 )
 
 
-def table(styles: tuple[str, ...]) -> bytes:
-    """The first message to a page: everything that does not change while it is open."""
+def table(styles: tuple[str, ...], maps: Maps | None = None) -> bytes:
+    """The first message to a page: everything that does not change while it is open.
+
+    Of the ``maps`` go over, as base64 of bytes 0..255: how well each style is at home at each node of the
+    rhythm map (G, G, S), how bright and how long each node of every sound map is (C, H, H), and the kits.
+    """
     return msgspec.json.encode(
         {
             "type": "table",
@@ -168,11 +262,38 @@ def table(styles: tuple[str, ...]) -> bytes:
             "steps": STEPS,
             "steps_per_beat": STEPS_PER_BEAT,
             "steps_per_bar": STEPS_PER_BAR,
+            "sound_classes": SOUND_CLASSES,
+            **({} if maps is None else _maps(maps)),
         }
     )
 
 
-Shown = dict[str, Any]  # plain JSON values, compared with ==
+def _maps(maps: Maps) -> Shown:
+    return {
+        "map": {"side": maps.node_styles.shape[0], "styles": _bytes_text(maps.node_styles)},
+        "sound_maps": {
+            "side": maps.sound_nodes.shape[1],
+            "bright": _bytes_text(_along(maps.sound_nodes, maps.sound_bright)),
+            "decay": _bytes_text(_along(maps.sound_nodes, maps.sound_decay)),
+        },
+        "kits": {
+            "classes": maps.kit_classes.tolist(),
+            "places": np.round(maps.kit_places.astype(float), 3).tolist(),
+        },
+    }
+
+
+def _along(nodes: FloatArray, directions: FloatArray) -> FloatArray:
+    """How far each node (C, H, H, W) lies along its class's direction (C, W), each class from 0 to 1."""
+    far = np.einsum("cyxw,cw->cyx", nodes, directions)
+    low, high = far.min((1, 2), keepdims=True), far.max((1, 2), keepdims=True)
+    return np.asarray((far - low) / np.maximum(high - low, 1e-9), np.float32)
+
+
+def _bytes_text(shares: FloatArray) -> str:
+    return base64.b64encode(np.rint(np.clip(shares, 0.0, 1.0) * 255.0).astype(np.uint8).tobytes()).decode("ascii")
+
+
 _MAPS: Final = ("positions", "texts", "lights")  # told entry by entry
 _MOVING: Final = ("frame",)  # moves always: told along with something else, never on its own
 
@@ -201,6 +322,22 @@ def shown(view: View, peaks: tuple[float, ...] | None = None) -> Shown:
         "scene": view.scene,
         "scenes": list(view.scenes_saved),
         "undo": view.undo_depth,
+        "place": [round(share, 3) for share in view.place],
+        "map": view.map_kind,
+        "corners": list(view.corners),
+        "kept": [view.kept_a, view.kept_b],
+        "hands": [None if hand is None else round(hand, 3) for hand in view.hands],
+        "taking_over": list(view.taking_over),
+        "wave": _wave_text(view.wave),
+        "tones": [[round(x, 3), round(y, 3)] for x, y in view.tones],
+        "own": list(view.own),
+        "edited": view.edited,
+        "editing": view.editing,
+        "song": [list(entry) for entry in view.song],
+        "song_at": view.song_at,
+        "scene_words": list(view.scenes_info),
+        "recording": view.recording,
+        "learn": view.learn,
         "message": view.message,
         "bundle": view.bundle,
         "audio": {
@@ -255,6 +392,12 @@ def pattern_text(grid: PatternGrid) -> str:
     cells[..., :2] = np.rint(grid.cells[..., :2] * 255.0)
     cells[..., 2] = np.rint(grid.offsets * OFFSET_STEPS).astype(np.int8).view(np.uint8)
     return base64.b64encode(cells.tobytes()).decode("ascii")
+
+
+@lru_cache(maxsize=4)
+def _wave_text(wave: tuple[float, ...]) -> str:
+    """Peaks 0..1 as base64 of bytes."""
+    return _bytes_text(np.asarray(wave, np.float32))
 
 
 def error(text: str) -> bytes:

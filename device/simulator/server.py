@@ -33,6 +33,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from device.contract.latent import Maps
 from device.control.view import View
 from device.engine.records import Trigger
 from device.errors import SettingError
@@ -158,6 +159,7 @@ class PanelServer:
         self._told: protocol.Shown = {}
         self._hits_told: frozenset[Trigger] = frozenset(player.view.triggers)
         self._styles: tuple[str, ...] = ()
+        self._maps_told: Maps | None = None
         self.port: int = listener.getsockname()[1]
         routes = [
             Route("/", _page_file),
@@ -233,15 +235,20 @@ class PanelServer:
         told = protocol.changes(self._told, now, view.pattern)
         hits = [hit for hit in view.triggers if hit not in self._hits_told]
         self._told, self._hits_told = now, frozenset(view.triggers)
-        if view.styles != self._styles:
-            self._styles = view.styles
-            self._send(protocol.table(view.styles))
+        maps = self._maps
+        if view.styles != self._styles or maps is not self._maps_told:
+            self._styles, self._maps_told = view.styles, maps
+            self._send(protocol.table(view.styles, maps))
         if told or hits:
             self._send(protocol.state(told, view.frame, hits))
 
     def _send(self, message: bytes) -> None:
         for page in self._pages:
             page.put(message)
+
+    @property
+    def _maps(self) -> Maps | None:
+        return getattr(self._player, "maps", None)
 
     def _everything(self) -> bytes:
         view = self._player.view
@@ -250,7 +257,7 @@ class PanelServer:
     async def _play(self, websocket: WebSocket) -> None:
         await websocket.accept()
         outbox = _Outbox()
-        outbox.put(protocol.table(self._player.view.styles))
+        outbox.put(protocol.table(self._player.view.styles, self._maps))
         outbox.put(self._everything())
         self._pages.add(outbox)
         down: set[str] = set()

@@ -17,7 +17,7 @@ from device.simulator.server import PanelServer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from simulator_kit import Panel, until
+from simulator_kit import Face, Panel, until
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +74,17 @@ def chromium():
         browser = driver.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def shared(chromium, panel):
+    face = Face(chromium, panel)
+    yield face
+    face.context.close()
+
+
+@pytest.fixture
+def face(shared):
+    shared.page.mouse.move(2, 2)
+    yield shared
+    assert shared.complaints == []

@@ -51,3 +51,67 @@ def hear(page, kind):
 
 def say(page, **message):
     page.send(json.dumps(message))
+
+
+class Face:
+    """A page under test, with its finger and its ears."""
+
+    def __init__(self, browser, panel, **context):
+        self.panel = panel
+        self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | context))
+        self.page = self.context.new_page()
+        self.asked, self.complaints = [], []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda line: self.complaints.append(line.text))
+        self.page.goto(panel.server.address)
+        self.page.wait_for_selector(".key[data-light]")
+
+    def js(self, words):
+        return self.page.evaluate(words)
+
+    def knob(self, name):
+        return self.page.locator(f'.knob[data-parameter="{name}"]')
+
+    def button(self, name):
+        return self.page.locator(f'.key[data-button="{name}"]')
+
+    def show(self, page):
+        """Brings the play or shift page up, by tapping SHIFT."""
+        if self.panel.view.page != page:
+            self.button("SHIFT").click()
+        until(lambda: self.panel.view.page == page)
+        self.page.wait_for_selector(f'.face[data-page="{page}"]')
+
+    def drag(self, name, pixels):
+        box = self.knob(name).bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.stroke((x, y), (x, y - pixels / 2), (x, y - pixels))
+
+    def stroke(self, *points):
+        """The mouse goes down at the first point, over the others, and up."""
+        self.page.mouse.move(*points[0])
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*point)
+        self.page.mouse.up()
+
+    def within(self, selector, x, y):
+        """A point of the window: x and y 0..1 within an element, y upwards."""
+        box = self.page.locator(selector).bounding_box()
+        return box["x"] + x * box["width"], box["y"] + (1 - y) * box["height"]
+
+    def cell(self, voice, step, down=0.5):
+        """The point of the window where a step of the grid is."""
+        box = self.page.locator("#grid").bounding_box()
+        x, wide, y, tall = self.js(f"[...latido.grid.x({step}), ...latido.grid.y({voice})]")
+        return box["x"] + x + wide / 2, box["y"] + y + down * tall
+
+    def swipe(self, *points):
+        """A finger, as ``stroke``."""
+        touch = self.context.new_cdp_session(self.page)
+        for index, (x, y) in enumerate(points):
+            kind = "touchMove" if index else "touchStart"
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -1,7 +1,7 @@
 """The page in a real Chromium, beside a real instrument."""
 
 import pytest
-from simulator_kit import until
+from simulator_kit import Face, until
 
 from device.panel.events import BUTTONS
 from device.parameters import PARAMETERS
@@ -11,61 +11,6 @@ from device.simulator.server import PanelServer
 pytestmark = pytest.mark.browser
 KNOBS = [entry for entry in PARAMETERS if entry.page]
 MORE = [entry for entry in PARAMETERS if not entry.page and entry.name != "mute"]
-
-
-class Face:
-    """A page under test, with its finger and its ears."""
-
-    def __init__(self, browser, panel, **context):
-        self.panel = panel
-        self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | context))
-        self.page = self.context.new_page()
-        self.asked, self.complaints = [], []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda line: self.complaints.append(line.text))
-        self.page.goto(panel.server.address)
-        self.page.wait_for_selector(".key[data-light]")
-
-    def js(self, words):
-        return self.page.evaluate(words)
-
-    def knob(self, name):
-        return self.page.locator(f'.knob[data-parameter="{name}"]')
-
-    def button(self, name):
-        return self.page.locator(f'.key[data-button="{name}"]')
-
-    def show(self, page):
-        """Brings the play or shift page up, by tapping SHIFT."""
-        if self.panel.view.page != page:
-            self.button("SHIFT").click()
-        until(lambda: self.panel.view.page == page)
-        self.page.wait_for_selector(f'.face[data-page="{page}"]')
-
-    def drag(self, name, pixels):
-        box = self.knob(name).bounding_box()
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        self.page.mouse.move(x, y)
-        self.page.mouse.down()
-        self.page.mouse.move(x, y - pixels / 2)
-        self.page.mouse.move(x, y - pixels)
-        self.page.mouse.up()
-
-
-@pytest.fixture(scope="module")
-def shared(chromium, panel):
-    face = Face(chromium, panel)
-    yield face
-    face.context.close()
-
-
-@pytest.fixture
-def face(shared):
-    shared.page.mouse.move(2, 2)
-    yield shared
-    assert shared.complaints == []
 
 
 @pytest.mark.parametrize("entry", KNOBS, ids=lambda entry: entry.name)
@@ -295,18 +240,13 @@ def test_a_finger_turns_a_knob_without_scrolling_the_page(chromium, panel):
     try:
         face.show("play")
         before = panel.value("y")
+        face.knob("y").evaluate("knob => knob.scrollIntoView({ block: 'center' })")
+        scrolled = face.js("scrollY")
         box = face.knob("y").bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        touch = face.context.new_cdp_session(face.page)
-        for kind, points in (
-            ("touchStart", [{"x": x, "y": y}]),
-            ("touchMove", [{"x": x, "y": y - 20}]),
-            ("touchMove", [{"x": x, "y": y - 40}]),
-            ("touchEnd", []),
-        ):
-            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        face.swipe((x, y), (x, y - 20), (x, y - 40))
         until(lambda: panel.value("y") > before)
-        assert face.js("scrollY") == 0
+        assert face.js("scrollY") == scrolled
     finally:
         face.context.close()
 

@@ -20,9 +20,16 @@ from device.panel.events import (
     BUTTONS,
     ButtonPressed,
     ButtonReleased,
+    CornerSet,
     KnobTurned,
+    MapChosen,
     PadHit,
     ParameterSet,
+    PlaceKept,
+    SceneCommand,
+    SongPlayed,
+    SongSet,
+    StepSet,
     VoiceChosen,
 )
 from device.parameters import PARAMETERS
@@ -37,6 +44,17 @@ UNDERSTOOD = {
     '{"type": "voice", "voice": 3}': VoiceChosen(3, 5),
     '{"type": "hit", "voice": 0, "velocity": 0.5}': PadHit(0, 0.5, 5),
     '{"type": "hit", "voice": 0}': PadHit(0, 0.9, 5),
+    '{"type": "step", "step": 31, "voice": 8, "on": true}': StepSet(31, 8, True, 0.8, 5),
+    '{"type": "step", "step": 0, "voice": 0, "on": false, "velocity": 0.25}': StepSet(0, 0, False, 0.25, 5),
+    '{"type": "scene", "action": "recall", "scene": 15}': SceneCommand("recall", 15, 5),
+    '{"type": "scene", "action": "save", "scene": 0}': SceneCommand("save", 0, 5),
+    '{"type": "corner", "corner": 3, "scene": 7}': CornerSet(3, 7, 5),
+    '{"type": "corner", "corner": 0, "scene": null}': CornerSet(0, None, 5),
+    '{"type": "map", "kind": "corners"}': MapChosen("corners", 5),
+    '{"type": "keep", "side": "b"}': PlaceKept("b", 5),
+    '{"type": "song", "entries": [[0, 2], [15, 1]]}': SongSet(((0, 2), (15, 1)), 5),
+    '{"type": "song", "entries": []}': SongSet((), 5),
+    '{"type": "play_song", "on": true}': SongPlayed(True, 5),
 }
 REFUSED = {
     "": "not understood",
@@ -53,6 +71,15 @@ REFUSED = {
     '{"type": "set", "name": "level", "position": 0.5, "voice": 9}': "not understood",
     '{"type": "press", "button": "PAUSE"}': "unknown button 'PAUSE': known are PLAY",
     '{"type": "voice", "voice": -1}': "not understood",
+    '{"type": "step", "step": 32, "voice": 0, "on": true}': "not understood",
+    '{"type": "step", "step": 0, "voice": 0, "on": 1}': "not understood",
+    '{"type": "scene", "action": "burn", "scene": 0}': "not understood",
+    '{"type": "scene", "action": "save", "scene": 16}': "not understood",
+    '{"type": "corner", "corner": 4, "scene": 0}': "not understood",
+    '{"type": "map", "kind": "round"}': "not understood",
+    '{"type": "keep", "side": "c"}': "not understood",
+    '{"type": "song", "entries": [[0, 0]]}': "not understood",
+    '{"type": "song", "entries": [' + ",".join(["[0,1]"] * 65) + "]}": "not understood",
     "[" * 900: "not understood",
     " " * 5000: "at most",
     "\ud800": "not understood",
@@ -75,11 +102,42 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-kinds = st.sampled_from(["knob", "press", "release", "set", "voice", "hit", "table", ""])
-almost = st.fixed_dictionaries(
-    {"type": kinds},
-    optional=dict.fromkeys(("number", "position", "button", "name", "voice", "velocity"), json_values),
+kinds = st.sampled_from(
+    [
+        "knob",
+        "press",
+        "release",
+        "set",
+        "voice",
+        "hit",
+        "step",
+        "scene",
+        "corner",
+        "map",
+        "keep",
+        "song",
+        "play_song",
+        "table",
+        "",
+    ]
 )
+words = [
+    "number",
+    "position",
+    "button",
+    "name",
+    "voice",
+    "velocity",
+    "step",
+    "on",
+    "action",
+    "scene",
+    "corner",
+    "kind",
+    "side",
+    "entries",
+]
+almost = st.fixed_dictionaries({"type": kinds}, optional=dict.fromkeys(words, json_values))
 
 
 @given(st.text() | st.binary() | json_values.map(json.dumps) | almost.map(json.dumps))
@@ -95,6 +153,27 @@ def test_the_page_is_told_every_parameter_and_button():
     assert all(entry["help"].endswith(".") for entry in told["parameters"])
     assert len({button["key"] for button in told["buttons"]}) == len(BUTTONS)
     assert told["styles"] == ["house", "fill"]
+
+
+def test_the_page_is_told_the_maps_in_colours_it_can_mix(models):
+    told = json.loads(protocol.table(tuple(models.manifest.styles), models.maps))
+    maps, side = models.maps, told["map"]["side"]
+    styles = np.frombuffer(base64.b64decode(told["map"]["styles"]), np.uint8).reshape(side, side, -1)
+    assert np.abs(styles / 255 - maps.node_styles).max() <= 0.5 / 255 + 1e-6
+    far = told["sound_maps"]["side"]
+    for name in ("bright", "decay"):
+        places = np.frombuffer(base64.b64decode(told["sound_maps"][name]), np.uint8).reshape(-1, far, far)
+        assert (places.min((1, 2)) == 0).all()
+        assert (places.max((1, 2)) == 255).all()
+    assert np.abs(np.array(told["kits"]["places"]) - maps.kit_places).max() <= 0.001
+    assert told["kits"]["classes"] == maps.kit_classes.tolist()
+    assert len(protocol.table(tuple(models.manifest.styles), models.maps)) < 60_000
+
+
+def test_the_longest_song_fits_into_a_message():
+    entries = [[15, 64]] * protocol.LONGEST_SONG
+    message = json.dumps({"type": "song", "entries": entries})
+    assert protocol.understand(message, 5) == SongSet(tuple(map(tuple, entries)), 5)
 
 
 def view_of(draw_position, voice, step):

@@ -14,6 +14,7 @@ from simulator_kit import hear, say, until
 from websockets.exceptions import InvalidStatus
 
 from device.errors import LatidoError
+from device.parameters import PARAMETERS
 from device.simulator.listener import listen
 from device.simulator.server import OUTBOX_MESSAGES, PAGE_FOLDER, SOUND_BLOCKS, _Outbox, _SoundBox, from_here
 
@@ -86,7 +87,7 @@ def test_a_new_page_is_told_the_table_and_then_everything(panel):
         assert json.loads(page.recv())["type"] == "table"
         state = json.loads(page.recv())
         assert state["voice"] == panel.view.voice
-        assert len(state["positions"]) == 24
+        assert len(state["positions"]) == len(PARAMETERS)
         assert len(state["pattern"]) == 1152
         assert state["audio"]["sink"] == "browser"
 

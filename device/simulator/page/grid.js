@@ -3,16 +3,20 @@
 //   still   what the model wants (level: faint fill) and what will be played (dot: velocity as size,
 //           microtiming as place); drawn when the pattern, DENSITY, LENGTH or the size changes
 //   live    the playhead and the hits as they sound; drawn every frame while something moves
+//
+// On a narrow screen one bar may fill the width.
 
 const FLASH_MS = 420;
-const RULER = 20; // pixels above the rows
+const RULER = 26; // pixels above the rows
 const BAR_GAP = 8; // between the two bars
 const WIDEST = 254; // of the offsets as they are told, for one step
 const SWING_STEPS = 0.5; // delay of odd steps at full swing
+const NARROW_PIXELS = 420;
 
 export class Grid {
   constructor(place) {
     this.place = place;
+    this.bar = null; // the only bar that is shown
     this.still = place.querySelector("#grid-still");
     this.live = place.querySelector("#grid-live");
     this.cells = null;
@@ -49,6 +53,14 @@ export class Grid {
       canvas.height = Math.round(height * scale);
     }
     Object.assign(this, { width, height, scale, dirty: true });
+    if (width > NARROW_PIXELS) this.bar = null;
+    this.place.classList.toggle("narrow", width <= NARROW_PIXELS);
+  }
+
+  /** Only this bar, or (null) all of them. */
+  zoom(bar) {
+    this.bar = bar;
+    this.dirty = true;
   }
 
   take(text) {
@@ -69,6 +81,10 @@ export class Grid {
   choose({ from, mutes, length, voiceLengths, humanize, swing, voice }) {
     Object.assign(this, { from, mutes, length, voiceLengths, humanize, swing, voice });
     this.dirty = true;
+  }
+
+  velocity(voice, step) {
+    return this.cells?.[voice][step].velocity ?? 0;
   }
 
   plays(voice, step) {
@@ -102,9 +118,30 @@ export class Grid {
 
   x(column) {
     const { steps, steps_per_bar } = this.table;
+    if (this.bar !== null) {
+      const wide = this.width / steps_per_bar;
+      return [(column - this.bar * steps_per_bar) * wide, wide];
+    }
     const bars = steps / steps_per_bar;
     const cell = (this.width - BAR_GAP * (bars - 1)) / steps;
     return [column * cell + Math.floor(column / steps_per_bar) * BAR_GAP, cell];
+  }
+
+  /** is this step in the part that is shown? */
+  shows(step) {
+    return this.bar === null || Math.floor(step / this.table.steps_per_bar) === this.bar;
+  }
+
+  /** voice and step under a point of the page, or null above the rows */
+  cell(event) {
+    const box = this.place.getBoundingClientRect();
+    const [left, top] = [event.clientX - box.left, event.clientY - box.top - RULER];
+    const { steps, voices } = this.table;
+    if (top < 0 || top >= this.height - RULER) return null;
+    const voice = Math.floor((top / (this.height - RULER)) * voices.length);
+    let step = steps - 1;
+    while (step > 0 && (!this.shows(step) || this.x(step)[0] > left)) step -= 1;
+    return this.shows(step) ? [voice, step] : [voice, this.bar * this.table.steps_per_bar];
   }
 
   y(voice) {
@@ -131,12 +168,13 @@ export class Grid {
     pen.font = `600 11px ${getComputedStyle(this.place).fontFamily}`;
     pen.textBaseline = "middle";
     for (let step = 0; step < steps; step += steps_per_beat) {
+      if (!this.shows(step)) continue;
       const [x] = this.x(step);
       const first = step % steps_per_bar === 0;
       pen.fillStyle = first ? this.colors.ink : this.colors.soft;
       pen.globalAlpha = step < (this.length ?? 32) ? 1 : 0.35;
       const bar = step / steps_per_bar + 1;
-      pen.fillText(first ? String(bar) : `${Math.floor(bar)}.${((step % steps_per_bar) / steps_per_beat) + 1}`, x + 2, 8);
+      pen.fillText(first ? String(bar) : `${Math.floor(bar)}.${((step % steps_per_bar) / steps_per_beat) + 1}`, x + 2, RULER / 2 - 2);
     }
     voices.forEach((_, voice) => {
       const [y, row] = this.y(voice);
@@ -148,13 +186,15 @@ export class Grid {
         box(pen, 0, y, this.width, row, 8);
       }
       for (let step = 0; step < steps; step += 1) {
+        if (!this.shows(step)) continue;
         const [x, cell] = this.x(step);
         const pad = Math.max(0.5, Math.min(cell * 0.06, 2));
         const inside = step < this.lengthOf(voice);
         pen.globalAlpha = inside ? 1 : 0.28;
         pen.fillStyle = Math.floor(step / steps_per_beat) % 2 ? this.colors.cell : this.colors.beat;
         box(pen, x + pad, y + pad, cell - 2 * pad, row - 2 * pad, Math.min(cell, row) * 0.2);
-        const { level, velocity } = this.cells?.[voice][step] ?? { level: 0, velocity: 0 };
+        const { level } = this.cells?.[voice][step] ?? { level: 0 };
+        const velocity = this.velocity(voice, step);
         if (level > 0.03) {
           pen.fillStyle = tint;
           pen.globalAlpha = (inside ? 1 : 0.28) * (muted ? 0.25 : 1) * 0.3 * level;
@@ -189,6 +229,7 @@ export class Grid {
         continue;
       }
       const [voice, column] = key.split(",").map(Number);
+      if (!this.shows(column)) continue;
       const [x, cell] = this.x(column);
       const [y, row] = this.y(voice);
       const middle = x + this.shift(voice, column) * cell;
@@ -211,6 +252,7 @@ export class Grid {
   drawHead(pen, place) {
     const length = this.length ?? 32;
     const column = Math.floor(place) % length;
+    if (!this.shows(column)) return;
     const [x, cell] = this.x(column);
     pen.fillStyle = this.colors.head;
     pen.globalAlpha = 0.09;

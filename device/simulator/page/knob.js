@@ -51,6 +51,7 @@ export class Knob {
     this.dial.setAttribute("aria-hidden", "true");
     this.shape("path", "track").setAttribute("d", arc(0, 1));
     this.fill = this.shape("path", "fill");
+    this.ghost = this.shape("path", "ghost");
     const body = this.shape("circle", "body");
     for (const [name, value] of Object.entries({ cx: 50, cy: 50, r: 32 })) body.setAttribute(name, value);
     this.pointer = this.shape("line", "pointer");
@@ -104,6 +105,19 @@ export class Knob {
     this.fill.setAttribute("d", arc(this.centre, position));
     this.pointer.setAttribute("transform", `rotate(${(position * SWEEP - SWEEP / 2).toFixed(2)} 50 50)`);
     this.element.setAttribute("aria-valuenow", Math.round(position * 100));
+  }
+
+  /** Where the hand on the box's own knob stands while it catches up with the value; null: it has, or there is none. */
+  haunt(position) {
+    if (position === this.haunted) return;
+    this.haunted = position;
+    if (position === null) this.ghost.removeAttribute("d");
+    else {
+      const angle = ((position * SWEEP - SWEEP / 2 - 90) * Math.PI) / 180;
+      const at = (radius) => `${(50 + radius * Math.cos(angle)).toFixed(2)} ${(50 + radius * Math.sin(angle)).toFixed(2)}`;
+      this.ghost.setAttribute("d", `M${at(RADIUS - 5)}L${at(RADIUS + 6)}`);
+    }
+    this.element.classList.toggle("haunted", position !== null);
   }
 
   turn(position) {

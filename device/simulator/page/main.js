@@ -2,13 +2,17 @@
 
 import { BeatClock } from "./clock.js";
 import { Connection } from "./connection.js";
-import { Grid } from "./grid.js";
+import { Corners } from "./corners.js";
 import { Keys } from "./keys.js";
 import { Knob } from "./knob.js";
+import { RhythmMap } from "./map.js";
 import { Meter } from "./meters.js";
+import { Scenes } from "./scenes.js";
 import { PageSound } from "./sound.js";
+import { Steps } from "./steps.js";
 import { Store } from "./store.js";
 import { dressed, listenToTheme } from "./theme.js";
+import { SoundMap, Wave } from "./tone.js";
 import { Voices, soundName } from "./voices.js";
 
 const KEY_VELOCITY = 0.9;
@@ -19,23 +23,28 @@ const at = (name) => document.getElementById(name);
 const store = new Store();
 const clock = new BeatClock();
 const sound = new PageSound(showSound);
-const grid = new Grid(at("grid"));
 const meters = Array.from({ length: 11 }, () => new Meter());
 const knobs = []; // the eight of the page that is up, then the small ones
 const counters = { frames: 0, states: 0, hits: 0 };
 let coming = []; // hits on their way to the ear: [voice, velocity, step, frame]
 let drawing = false;
 let drawnAt = 0;
-let wanted = new Map(); // parameter -> newest message, sent once a frame
+let wanted = new Map(); // parameter or step -> newest message, sent once a frame
 let explained = null;
 
 // ---- hands -----------------------------------------------------------------------------------------
 
 const hand = {
-  turned(entry, position) {
-    wanted.set(entry.name, { type: "set", name: entry.name, position: Number(position.toFixed(5)) });
-    if (wanted.size === 1) requestAnimationFrame(sayTurns);
+  turned: (entry, position) => soon(entry.name, { type: "set", name: entry.name, position: Number(position.toFixed(5)) }),
+  step(step, voice, on, velocity) {
+    soon(`${step},${voice}`, { type: "step", step, voice, on, velocity: Number(velocity.toFixed(3)) });
+    wakeUp();
   },
+  wake: () => wakeUp(),
+  say: (message) => connection.say(message),
+  tell: (text) => showMessage(text),
+  shiftDown: () => shiftDown,
+  morph: (position) => soon("morph", { type: "set", name: "morph", position }),
   explain(subject) {
     explained = subject;
     showHelp();
@@ -57,6 +66,30 @@ let shiftDown = false;
 const keys = new Keys(at("keys"), hand);
 const voices = new Voices(at("voices"), hand);
 keys.listenToKeyboard(document);
+const grid = new Steps(at("grid"), hand);
+const wave = new Wave(at("wave"));
+const plane = (x, y) => ({
+  explain: hand.explain,
+  placed(...place) {
+    [x, y].forEach((name, index) => hand.turned({ name }, place[index]));
+    wakeUp();
+  },
+});
+const map = new RhythmMap(at("map"), plane("x", "y"));
+const tone = new SoundMap(at("tone"), plane("tone_x", "tone_y"));
+const scenes = new Scenes(
+  {
+    scenes: at("scenes"), keepA: at("keep-a"), keepB: at("keep-b"), morph: at("morph"),
+    playSong: at("play-song"), chain: at("chain"), addSong: at("add-song"),
+  },
+  hand,
+);
+const corners = new Corners(at("corners"), { learned: at("map-learned"), corners: at("map-corners") }, hand);
+
+function soon(name, message) {
+  wanted.set(name, message);
+  if (wanted.size === 1) requestAnimationFrame(sayTurns);
+}
 
 function sayTurns() {
   for (const message of wanted.values()) connection.say(message);
@@ -83,7 +116,10 @@ function build(table) {
   keys.build(table);
   voices.build(table);
   grid.build(table);
+  map.build(table);
+  tone.build(table);
   assign();
+  if (store.state.positions.x !== undefined) showPlaces(store.state);
 }
 
 function assign() {
@@ -102,6 +138,41 @@ function assign() {
 
 function showKnobs() {
   for (const { knob } of knobs) knob.show(store.position(knob.entry), store.state.texts[knob.entry.name]);
+}
+
+function showHands({ hands, taking_over }) {
+  for (const { number, knob } of knobs) {
+    if (number) knob.haunt(taking_over?.[number - 1] ? (hands[number - 1] ?? null) : null);
+  }
+}
+
+function showPlaces(state) {
+  if (!store.table || state.positions.x === undefined) return;
+  const { positions, texts } = state;
+  map.show(positions.x, positions.y, `X ${texts.x}, Y ${texts.y}: ${map.words(positions.x, positions.y)}`);
+  map.choose(state.map ?? "learned", (state.corners ?? []).map((scene) => (scene === null ? "" : (state.scene_words?.[scene] ?? ""))));
+  const [x, y] = state.map === undefined ? [positions.x, positions.y] : state.place;
+  map.follow(x, y, performance.now());
+  const voice = state.voice ?? 0;
+  const at = state.tones?.[voice] ?? [positions.tone_x?.[voice] ?? 0.5, positions.tone_y?.[voice] ?? 0.5];
+  const heard = state.sounds[voice] ?? store.table.voices[voice].name;
+  tone.choose(heard, voice, kitPlace(voice, heard));
+  tone.show(...at, `TONE X ${texts.tone_x}, TONE Y ${texts.tone_y}`);
+}
+
+/** Where the kit of the style that plays has its sound, when it is of this class. */
+function kitPlace(voice, heard) {
+  const { kits, styles, sound_classes } = store.table;
+  if (!kits) return null;
+  const style = Math.round((store.state.positions.style ?? 0) * Math.max(styles.length - 2, 1));
+  return sound_classes[kits.classes[style][voice]] === heard ? kits.places[style][voice] : null;
+}
+
+function showEdits({ edited, editing, undo, learn }) {
+  const words = learn ? learn : editing ? "Your beat …" : edited ? "Your beat" : "";
+  const element = at("yours");
+  if (element.textContent !== words) element.textContent = words;
+  at("undo").disabled = !undo;
 }
 
 function showVoice(state) {
@@ -187,6 +258,17 @@ store.watch("voice sounds positions", showVoice);
 store.watch("positions voice plays_from", showGrid);
 store.watch("positions texts voice", showKnobs);
 store.watch("page", assign);
+store.watch("hands taking_over page", showHands);
+store.watch("positions texts voice place map corners tones sounds scene_words", showPlaces);
+store.watch("edited editing undo learn", showEdits);
+store.watch("wave", (state) => wave.take(state.wave));
+store.watch("scenes scene scene_words playing next_scene", (state) => {
+  scenes.show(state);
+  corners.scenes(state);
+});
+store.watch("map corners scenes scene_words", (state) => corners.show(state));
+store.watch("positions kept", (state) => scenes.showMorph(state.positions.morph ?? 0, state.kept));
+store.watch("song song_at", (state) => scenes.showSong(state.song, state.song_at));
 store.watch("pattern", (state) => store.table && grid.take(state.pattern));
 store.watch("lights", (state) => keys.light(state.lights));
 let saidLast = "";
@@ -248,7 +330,7 @@ function draw(now) {
   const heard = clock.heard();
   const place = clock.playing ? clock.place(heard) : null;
   flashUpTo(heard, now);
-  const moving = grid.draw(now, place);
+  const moving = grid.draw(now, place) | map.drawLive(now);
   if (place !== null) pulse(place);
   const lively = drawMeters(seconds);
   if (moving || lively || coming.length) requestAnimationFrame(draw);
@@ -295,10 +377,36 @@ function pulse(place) {
 // a button clicked with the mouse does not keep the focus: space goes on to start and stop
 document.addEventListener("mousedown", (event) => event.target.closest?.("button") && event.preventDefault());
 
+// undo and redo are SHIFT with NEW and with FILL, here as on the box
+function withShift(button) {
+  for (const [type, name] of [["press", "SHIFT"], ["press", button], ["release", button], ["release", "SHIFT"]]) connection.say({ type, button: name });
+}
+at("undo").addEventListener("click", () => withShift("NEW"));
+scenes.explains(at("undo"), "Undo: takes back the last change; Ctrl with Z does too, Ctrl with Y brings it back.");
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+  const key = event.key.toLowerCase();
+  if (key !== "z" && key !== "y") return;
+  event.preventDefault();
+  withShift(key === "z" && !event.shiftKey ? "NEW" : "FILL");
+});
+
+const bars = [...at("bars").children];
+function zoom(bar) {
+  grid.zoom(bar);
+  for (const button of bars) button.setAttribute("aria-pressed", String(button.dataset.bar === String(bar ?? "")));
+  wakeUp();
+}
+grid.zoomed = zoom;
+for (const button of bars) button.addEventListener("click", () => zoom(button.dataset.bar === "" ? null : Number(button.dataset.bar)));
+
 // ---- the page itself ---------------------------------------------------------------------------------
 
 listenToTheme(at("theme"), () => {
   grid.dress();
+  map.dress(dressed());
+  tone.dress(dressed());
+  wave.draw();
   wakeUp();
 });
 new ResizeObserver(wakeUp).observe(at("grid"));
@@ -322,4 +430,4 @@ more(localStorage.getItem("latido-more") === "open");
 showHelp();
 
 // what tests and the curious look at
-window.latido = { store, clock, sound, grid, counters, knobs, meters, theme: dressed };
+window.latido = { store, clock, sound, grid, map, tone, wave, scenes, counters, knobs, meters, theme: dressed };
