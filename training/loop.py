@@ -9,6 +9,7 @@ Ctrl-C or SIGTERM ends the run after the step at work and saves it; a second Ctr
 
 import json
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -76,19 +77,40 @@ def train(
 
 
 def check_folder(config: RunConfig, folder: Path, resume: bool) -> dict[str, Any] | None:
-    """The checkpoint to go on from, or None for a fresh start; nothing is written before this has passed."""
-    exists = (folder / CHECKPOINT).exists()
+    """The checkpoint to go on from, or None for a fresh start; then the folder is there and can be written.
+
+    Nothing is written before this has passed. Raises DataError and SettingError, see ``train``.
+    """
+    try:
+        exists = (folder / CHECKPOINT).exists()
+    except OSError as error:  # a folder we may not look into
+        raise _not_writable(folder, error.strerror) from error
     if exists and not resume:
         raise DataError(f"{folder} already holds a training: --resume continues it, --out names another folder")
     if not exists:
         if resume:
             raise DataError(f"{folder} holds no {CHECKPOINT} to resume: start without --resume")
+        _make(folder)
         return None
     checkpoint = read_checked(folder / CHECKPOINT)
     changed = first_difference(checkpoint["config"], config.table)
     if changed:
         raise SettingError(f"{folder} was trained by another recipe ({changed}): use that one or another --out")
+    _make(folder)
     return checkpoint
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, error.strerror) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _not_writable(folder, "no permission")
+
+
+def _not_writable(folder: Path, why: str | None) -> DataError:
+    return DataError(f"cannot write into {folder} ({why}): choose another folder with --out")
 
 
 def learning_rate_at(loop: LoopConfig, step: int) -> float:
@@ -123,7 +145,6 @@ class _Trainer:
         self.began = time.monotonic()
 
     def run(self, checkpoint: dict[str, Any] | None) -> bool:
-        self.folder.mkdir(parents=True, exist_ok=True)
         if checkpoint is None:
             self.state.average = {name: value.detach().clone() for name, value in self.task.model.state_dict().items()}
         else:

@@ -25,6 +25,7 @@ MAX_NAME_BYTES: Final = 64
 _LOCAL: Final = struct.Struct("<4s5H3I2H")
 _CENTRAL: Final = struct.Struct("<4s6H3I5H2I")
 _END: Final = struct.Struct("<4s4H2IH")
+_LONGEST_COMMENT: Final = 0xFFFF
 _NEEDS: Final = 20  # version a reader needs
 _DATE: Final = 33  # 1 January 1980: a bundle's bytes do not depend on when it was written
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]*(\.[a-z0-9_]+)+")
@@ -93,6 +94,34 @@ def unpack(data: bytes | memoryview, what: str) -> dict[str, memoryview]:
     if expected + sum(centrals) + _END.size != len(view) or bytes(view[-_END.size :]) != _end(count, size, expected):
         raise BundleError(f"{what} has bytes that belong to no member: {AGAIN}")
     return members
+
+
+def is_foreign(data: bytes | memoryview, wanted: str) -> bool:
+    """Is this a whole zip archive, by whatever tool, in which nothing is called ``wanted``?
+
+    Somebody chose the wrong file then, and no word about damage would help. Allocates nothing that grows.
+    """
+    view = memoryview(data)
+    tail = bytes(view[-_END.size - _LONGEST_COMMENT :])
+    found = tail.rfind(b"PK\x05\x06")
+    if found < 0 or len(tail) - found < _END.size:
+        return False
+    _, _, _, _, count, size, at, comment = _END.unpack_from(tail, found)
+    end = len(view) - len(tail) + found
+    if at + size != end or end + _END.size + comment != len(view):
+        return False
+    for _ in range(count):
+        if end - at < _CENTRAL.size or bytes(view[at:][:4]) != b"PK\x01\x02":
+            return False
+        *_, name_size, extra, remark, _, _, _, start = _CENTRAL.unpack_from(view, at)
+        name = bytes(view[at + _CENTRAL.size :][:name_size])
+        local = start + _LOCAL.size
+        if bytes(view[start:][:4]) != b"PK\x03\x04" or bytes(view[local:][:name_size]) != name:
+            return False
+        if name == wanted.encode():
+            return False
+        at += _CENTRAL.size + name_size + extra + remark
+    return bool(at == end)
 
 
 def _entry(view: memoryview, at: int, what: str) -> tuple[str, int, int, memoryview]:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from device.contract.archive import AGAIN, AnyArray, pack, unpack, unpack_arrays
+from device.contract.archive import AGAIN, AnyArray, is_foreign, pack, unpack, unpack_arrays
 from device.contract.latent import Maps
 from device.contract.manifest import (
     CARD,
@@ -76,6 +76,8 @@ class Bundle:
         """Check the bytes of a bundle; ``source`` names it in messages. Raises BundleError."""
         if len(data) > MAX_BUNDLE_BYTES:
             raise _too_large(source)
+        if is_foreign(data, MANIFEST):
+            raise BundleError(f"{source} is no bundle (it has no {MANIFEST}): choose a .latido file")
         members = unpack(data, source)
         manifest = _manifest(members, source)
         _check_members(manifest, members, source)
@@ -100,6 +102,8 @@ def _read(path: Path) -> bytes:
             raise BundleError(f"no bundle file at {path}: give the path of a .latido file")
         with path.open("rb") as file:
             data = file.read(MAX_BUNDLE_BYTES + 1)
+    except BundleError:  # which is a ValueError
+        raise
     except (OSError, ValueError) as error:
         raise BundleError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > MAX_BUNDLE_BYTES:
@@ -108,8 +112,6 @@ def _read(path: Path) -> bytes:
 
 
 def _manifest(members: Mapping[str, memoryview], source: str) -> Manifest:
-    if MANIFEST not in members:
-        raise BundleError(f"{source} has no {MANIFEST}, so it is no bundle: choose a .latido file")
     if len(members[MANIFEST]) > MAX_MANIFEST_BYTES or len(members.get(CARD, b"")) > MAX_CARD_BYTES:
         raise BundleError(f"{MANIFEST} or {CARD} of {source} is larger than {MAX_MANIFEST_BYTES >> 10} KiB: {AGAIN}")
     return decode_manifest(bytes(members[MANIFEST]))

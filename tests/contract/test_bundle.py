@@ -76,7 +76,7 @@ def test_a_member_nobody_put_in_is_named(good):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(BundleError, match=r"no bundle file at .*none\.latido"):
+    with pytest.raises(BundleError, match=r"^no bundle file at .*none\.latido: give the path of a \.latido file$"):
         Bundle.open(tmp_path / "none.latido")
 
 
@@ -110,11 +110,26 @@ def test_something_appended(good):
 
 
 def test_a_zip_of_something_else():
-    refused(pack({"readme.txt": b"hello"}), "has no manifest.json")
+    refused(
+        pack({"readme.txt": b"hello"}), r"^bundle is no bundle \(it has no manifest\.json\): choose a \.latido file$"
+    )
 
 
 def test_an_empty_zip():
     refused(pack({}), "has no manifest.json")
+
+
+@pytest.mark.parametrize("names", [["README.md"], ["docs/", "docs/a.txt"], [f"{i}.txt" for i in range(100)], ["../x"]])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("comment", [b"", b"made by another tool"])
+def test_another_tools_zip_of_something_else_is_not_called_damaged(names, method, comment):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", method) as file:
+        file.comment = comment
+        for name in names:
+            file.writestr(name, b"" if name.endswith("/") else b"x" * 99)
+    refused(data.getvalue(), r"^bundle is no bundle \(it has no manifest\.json\): choose a \.latido file$")
+    refused(data.getvalue()[:-1], "cut short")
 
 
 def test_a_compressed_member_is_refused_whatever_it_would_become(parts, manifest):
@@ -130,6 +145,7 @@ def test_a_path_outside_the_archive(name):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as file:
         file.writestr(name, b"x")
+        file.writestr(MANIFEST, b"x")
     refused(data.getvalue(), "lies outside the archive|no name of a bundle's member")
 
 
@@ -145,8 +161,9 @@ def test_a_member_twice():
         for _ in range(2):
             info = zipfile.ZipInfo("card.md")
             file.writestr(info, b"x")
+        file.writestr(zipfile.ZipInfo(MANIFEST), b"x")
     refused(data.getvalue(), "twice|damaged")
-    ours = bytearray(pack({"card.md": b"x", "card.me": b"x"}).replace(b"card.me", b"card.md"))
+    ours = bytearray(pack({"card.md": b"x", "card.me": b"x", MANIFEST: b"x"}).replace(b"card.me", b"card.md"))
     refused(bytes(ours), "twice")
 
 

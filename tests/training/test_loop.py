@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import threading
 from itertools import pairwise
@@ -148,6 +149,17 @@ def test_a_mistake_is_found_before_the_data_is_read(toy, tmp_path, quiet, monkey
     monkeypatch.setattr(task_module("toy"), "build_task", lambda *_: pytest.fail("the data was read"))
     with pytest.raises(DataError, match="already holds a training"):
         run_training(toy(steps=2), tmp_path, None, console=quiet)
+
+
+@pytest.mark.parametrize("name", ["file", "file/run", "shut", "shut/run"])
+def test_a_folder_that_cannot_be_written_is_said_before_the_data_is_read(toy, tmp_path, quiet, monkeypatch, name):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "shut").mkdir(mode=0o500)
+    if name.startswith("shut") and os.geteuid() == 0:
+        pytest.skip("root writes everywhere")
+    monkeypatch.setattr(task_module("toy"), "build_task", lambda *_: pytest.fail("the data was read"))
+    with pytest.raises(DataError, match=rf"cannot write into .*{name} \(.+\): choose another folder with --out$"):
+        run_training(toy(steps=2), tmp_path / name, None, console=quiet)
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_checkpoint(toy, tmp_path, quiet):

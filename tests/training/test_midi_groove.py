@@ -88,7 +88,7 @@ def test_offsets_stay_within_half_a_step(tmp_path):
 )
 def test_a_file_without_drums_is_said(tmp_path, hits, channel):
     path = write_midi(tmp_path / "a.mid", hits, channel=channel)
-    with pytest.raises(DataError, match=r"a\.mid has no drums: no note of our nine voices on channel 10"):
+    with pytest.raises(DataError, match=r"a\.mid has no drums .*channel 10\): take it out .*, or move its drums to"):
         read_drums(path)
 
 
@@ -98,7 +98,7 @@ def test_a_file_without_drums_is_said(tmp_path, hits, channel):
 def test_a_file_that_is_no_midi_or_torn_is_said_in_one_sentence(tmp_path, content):
     path = tmp_path / "bad.mid"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"bad\.mid cannot be read as MIDI") as error:
+    with pytest.raises(DataError, match=r"bad\.mid cannot be read as MIDI \(.+\): replace it, or take it out") as error:
         read_drums(path)
     assert "\n" not in str(error.value)
 
@@ -129,7 +129,7 @@ def test_time_in_frames_per_second_is_refused(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(DataError, match="cannot be read as MIDI"):
+    with pytest.raises(DataError, match=r"none\.mid cannot be read as MIDI \(No such file or directory\): replace it"):
         read_drums(tmp_path / "none.mid")
 
 
@@ -247,9 +247,28 @@ def test_a_folder_that_holds_no_dataset_is_said(tmp_path, make):
         read_groove(tmp_path / "data", tmp_path / "cache")
 
 
-@pytest.mark.parametrize("content", ["", "a,b,c\n1,2,3\n", ",".join(FIELDS) + "\n"])
-def test_an_index_without_grooves_is_said(small, tmp_path, content):
-    (small / "info.csv").write_text(content)
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "has no column style, beat_type, time_signature, midi_filename, split"),
+        (b"a,b,c\n1,2,3\n", "has no column style, "),
+        (b"style,beat_type,time_signature,split\nfunk,beat,4-4,train\n", "has no column midi_filename"),
+        (",".join(FIELDS).encode() + b"\nfunk,beat,4-4\n", "has no midi_filename, split"),
+        (bytes(range(256)), "is no CSV text in UTF-8"),
+    ],
+)
+def test_an_index_that_is_not_the_datasets_own_is_said(small, tmp_path, content, why):
+    (small / "info.csv").write_bytes(content)
+    with pytest.raises(
+        DataError, match=rf"info\.csv {why}.*: put back the info\.csv that came with the dataset$"
+    ) as error:
+        read_groove(small, tmp_path / "cache")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_index_without_grooves_is_said(small, tmp_path):
+    (small / "info.csv").write_text(",".join(FIELDS) + "\n")
     with pytest.raises(DataError, match=r"no 4/4 grooves in its train split: is info\.csv complete\?"):
         read_groove(small, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()

@@ -100,12 +100,36 @@ def test_a_manifest_rules(tmp_path: Path) -> None:
         ("file,class,group\n../a.wav,snare,mine\n", "outside the folder"),
         ("file,class,group\n", "no sounds in"),
         ("file,class,group\nmissing.wav,snare,mine\n", "cannot read"),
+        (
+            "file,class,group\na.wav,snare\n",
+            r"line 2 of .*manifest\.csv has no group: save it as CSV with columns file, ",
+        ),
+        ("", "has no column file, class, group: save it as CSV"),
     ],
 )
 def test_a_wrong_manifest_is_told(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "manifest.csv").write_text(text)
     with pytest.raises(DataError, match=sentence):
         read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("data", [bytes(range(256)), b"file,class,group\n" + b"x" * 200_000 + b",snare,mine\n"])
+def test_a_manifest_that_is_no_table_is_told(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "manifest.csv").write_bytes(data)
+    with pytest.raises(DataError, match=r"manifest\.csv is no CSV text in UTF-8: save it as CSV"):
+        read_folder(tmp_path)
+
+
+def test_a_manifest_that_may_not_be_read_as_a_file_is_none(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").mkdir()
+    with pytest.raises(DataError, match="no sounds in"):
+        read_folder(tmp_path)
+
+
+def test_a_manifest_from_a_spreadsheet_begins_with_a_mark(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tick(), SAMPLE_RATE)
+    (tmp_path / "manifest.csv").write_text("file,class,group\r\na.wav,snare,mine\r\n", encoding="utf-8-sig")
+    assert [sound.group for sound in read_folder(tmp_path)] == ["mine"]
 
 
 @settings(max_examples=40, deadline=None)

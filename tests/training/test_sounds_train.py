@@ -89,6 +89,22 @@ def test_nothing_to_train_on_is_told(tmp_path: Path) -> None:
         load_dataset(DataConfig(real=True, synthetic=1), 1, tmp_path)
 
 
+def test_recordings_that_cannot_be_used_are_told_before_any_sound_is_invented(tmp_path: Path) -> None:
+    endless = DataConfig(real=True, synthetic=10**9)  # to invent these would take longer than any test may
+    with pytest.raises(DataError, match="name their folder with --data"):
+        load_dataset(endless, 1, None)
+    with pytest.raises(DataError, match=r"no folder .*sounds"):
+        load_dataset(endless, 1, tmp_path)
+    sound = tmp_path / "sounds" / "kick" / "deep-1.wav"
+    sound.parent.mkdir(parents=True)
+    with pytest.raises(DataError, match="no sounds in"):
+        load_dataset(endless, 1, tmp_path)
+    for value, why in ((0.0, "is silent"), (np.nan, "not numbers"), (0.5, "one group per class")):
+        soundfile.write(sound, np.full(1000, value, np.float32), 44100, subtype="FLOAT")
+        with pytest.raises(DataError, match=why):
+            load_dataset(endless, 1, tmp_path)
+
+
 def test_recordings_are_varied_for_training_and_left_alone_for_judging(tmp_path: Path) -> None:
     time = np.arange(8820) / 44100
     for name, hz in (("deep-1", 50), ("deep-2", 55), ("high-1", 90)):

@@ -5,11 +5,9 @@ ICML 2019; CC BY 4.0. We read what is in 4/4 and cut it into two-bar windows. Re
 takes half a minute, so windows are cached outside the dataset, under a name made from its index.
 """
 
-import csv
 import hashlib
 import os
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from device.errors import DataError
+from training.csv_rows import read_rows
 from training.patterns.labels import GROOVE_STYLES, STYLE_INDEX
 from training.patterns.midi import read_drums, two_bar_windows
 from training.patterns.windows import Windows
@@ -24,6 +23,7 @@ from training.patterns.windows import Windows
 INDEX: Final = "info.csv"
 MISALIGNED: Final = ("149_soul_105_fill",)  # plays off the click: its notes are not where they sound
 READER_VERSION: Final = 1  # change it when the reader gives other windows, so that old caches are not used
+COLUMNS: Final = ("style", "beat_type", "time_signature", "midi_filename", "split")
 SPLITS: Final = ("train", "validation")  # the test split stays unread, for a last judgement
 
 
@@ -56,7 +56,8 @@ def read_groove(data: Path, cache: Path | None = None) -> Groove:
     path = (cache or cache_folder()) / f"groove-{key}.npz"
     cached = _read_cache(path)
     if cached is None:
-        cached = {split: _read_split(folder, split) for split in SPLITS}
+        rows = read_rows(folder / INDEX, COLUMNS, f"put back the {INDEX} that came with the dataset", index)
+        cached = {split: _read_split(folder, rows, split) for split in SPLITS}
         _write_cache(path, cached)
     return Groove(**cached)
 
@@ -66,16 +67,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "latido"
 
 
-def _rows(folder: Path, split: str) -> Iterator[dict[str, str]]:
-    with (folder / INDEX).open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row.get("split") == split and row.get("time_signature") == "4-4":
-                yield row
-
-
-def _read_split(folder: Path, split: str) -> Windows:
+def _read_split(folder: Path, rows: list[dict[str, str]], split: str) -> Windows:
     cells, styles, fills = [], [], []
-    for row in _rows(folder, split):
+    for row in rows:
+        if row["split"] != split or row["time_signature"] != "4-4":
+            continue
         style = GROOVE_STYLES.get(row["style"].split("/")[0])
         if style is None or any(name in row["midi_filename"] for name in MISALIGNED):
             continue

@@ -25,7 +25,8 @@ def read_drums(path: Path) -> FloatArray:
     try:
         file = mido.MidiFile(path)
     except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
-        raise DataError(f"{path} cannot be read as MIDI: {error or type(error).__name__}") from error
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DataError(f"{path} cannot be read as MIDI ({why}): replace it, or take it out of the folder") from error
     if file.ticks_per_beat <= 0:
         raise DataError(f"{path} counts time in SMPTE frames, not in beats: save it with beats (PPQ)")
     hits: list[tuple[float, int, float]] = []  # step, voice, velocity
@@ -38,7 +39,10 @@ def read_drums(path: Path) -> FloatArray:
                 if voice is not None:
                     hits.append((ticks * STEPS_PER_BEAT / file.ticks_per_beat, voice, message.velocity / 127.0))
     if not hits:
-        raise DataError(f"{path} has no drums: no note of our nine voices on channel {DRUM_CHANNEL + 1}")
+        raise DataError(
+            f"{path} has no drums (no note of our nine voices on channel {DRUM_CHANNEL + 1}): "
+            f"take it out of the folder, or move its drums to channel {DRUM_CHANNEL + 1}"
+        )
     return _on_grid(hits)
 
 

@@ -82,16 +82,18 @@ def load_dataset(config: DataConfig, seed: int, data: Path | None) -> Dataset:
     """Read, split, vary, analyse and invent. Raises DataError when there is nothing to train on."""
     if config.synthetic < 1 and not config.real:
         raise DataError("nothing to train on: set data.real or data.synthetic in the configuration")
-    invented = [synthetic_examples(config.synthetic, seed)] if config.synthetic else []
     if not config.real:
-        return Dataset(invented[0], synthetic_examples(max(config.synthetic // 8, 1), seed + 1000), [])
+        invented = synthetic_examples(config.synthetic, seed)
+        return Dataset(invented, synthetic_examples(max(config.synthetic // 8, 1), seed + 1000), [])
     if data is None:
         raise DataError("this configuration learns from recorded one-shots: name their folder with --data")
     train, validation = split_by_group(read_folder(data / FOLDER), config.held_out, seed)
     if not validation:
         raise DataError(f"{data / FOLDER} has one group per class, none can be held out: name more groups")
-    learned = Examples.join([real_examples(train, config.copies, seed), *invented])
-    return Dataset(learned, real_examples(validation, 0, 0), train)
+    parts = [real_examples(train, config.copies, seed)]  # all is read by now: what takes minutes comes last
+    if config.synthetic:
+        parts.append(synthetic_examples(config.synthetic, seed))
+    return Dataset(Examples.join(parts), real_examples(validation, 0, 0), train)
 
 
 class Sampler:

@@ -4,7 +4,6 @@ Every sound becomes mono, 44.1 kHz, onset at frame 0, peak 1, 65536 frames. Reco
 instrument (a *group*) sound alike, so train and validation are split by group, never by file.
 """
 
-import csv
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -15,12 +14,14 @@ from scipy.signal import resample_poly
 
 from device.contract.voices import CLASS_INDEX, SOUND_CLASSES
 from device.errors import DataError
+from training.csv_rows import read_rows
 from training.sounds.controls import FRAMES, SAMPLE_RATE, FloatArray
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff", ".mp3", ".au", ".caf"}
 ONSET_DB = -30.0  # the onset is where a sound first comes within 30 dB of its peak ...
 LEAD_FRAMES = 16  # ... and a few frames before it are kept
 LONGEST_SECONDS = 20.0
+COLUMNS = ("file", "class", "group")  # of manifest.csv
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,12 +89,8 @@ def read_folder(folder: Path) -> list[OneShot]:
 
 
 def _manifest_rows(folder: Path) -> list[tuple[str, str, str]]:
-    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
-        missing = {"file", "class", "group"} - set(table.fieldnames or ())
-        if missing:
-            raise DataError(f"{folder}/manifest.csv has no column {', '.join(sorted(missing))}: add it")
-        rows = [(row["file"], row["class"], row["group"]) for row in table]
+    table = read_rows(folder / "manifest.csv", COLUMNS, f"save it as CSV with columns {', '.join(COLUMNS)}")
+    rows = [(row["file"], row["class"], row["group"]) for row in table]
     for name, sound_class, _ in rows:
         if sound_class not in CLASS_INDEX:
             raise DataError(f"{name} has class {sound_class!r}; known classes: {', '.join(SOUND_CLASSES)}")
