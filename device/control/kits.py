@@ -219,6 +219,9 @@ class DiskKits:
             self._sizes[ident] = len(data)
 
     def _read(self, ident: str) -> None:
+        if not self.has(ident):  # it could not be written, which was said
+            self._asked.discard(ident)
+            return
         kit = unpack(self._path(ident).read_bytes())
         with self._lock:
             self._asked.discard(ident)

@@ -8,6 +8,7 @@ import itertools
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -119,6 +120,7 @@ class Saver:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._wanted: Saved | None = None
+        self._jobs: list[Callable[[], None]] = []
         self._closing = False
         self._change = threading.Condition()
         self.trouble = ""  # one line while the last write failed
@@ -131,6 +133,12 @@ class Saver:
             self._wanted = saved
             self._change.notify()
 
+    def also(self, job: Callable[[], None]) -> None:
+        """Do this, too, in the writer's thread: a file that must not hold up the knobs either."""
+        with self._change:
+            self._jobs.append(job)
+            self._change.notify()
+
     def close(self) -> None:
         """Write what is still wanted, then end. May be called twice."""
         with self._change:
@@ -141,12 +149,16 @@ class Saver:
     def _run(self) -> None:
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._wanted is not None or self._closing)
+                self._change.wait_for(lambda: self._wanted is not None or self._jobs or self._closing)
                 wanted, self._wanted = self._wanted, None
-            if wanted is None:
+                jobs, self._jobs = self._jobs, []
+            if wanted is None and not jobs:
                 return
             try:
-                save(self._folder, wanted)
+                for job in jobs:
+                    job()
+                if wanted is not None:
+                    save(self._folder, wanted)
                 self.trouble = ""
             except LatidoError as error:
                 self.trouble = str(error)

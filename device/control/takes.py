@@ -45,7 +45,7 @@ MOST_BARS: Final = 400
 BLOCK_FRAMES: Final = 512  # large blocks are quick, and the engine gives the same samples for every size
 LEAD_IN_SECONDS: Final = 0.25  # unheard: tempo and gains come to rest before the first downbeat
 LONGEST_TAIL_SECONDS: Final = 4.0
-COURTESY_SECONDS: Final = 0.0003  # after each block of an export: the control loop's thread goes first
+COURTESY_SECONDS: Final = 0.0003  # after each block of a take of what plays: the control loop goes first
 QUIET_SECONDS: Final = 0.2  # silence of this length ends the tail
 SILENCE: Final = 1e-4
 MOST_EXPORT_SECONDS: Final = 60.0  # of what a box keeps in memory, stems and all: about 400 MB
@@ -188,10 +188,11 @@ class Playing:
     style: str = ""  # in words, for the file's name
 
 
-def take_of(playing: Playing, bars: int, *, stems: bool = False, told: Callable[[float], None] | None = None) -> Take:
+def take_of(playing: Playing, bars: int, *, stems: bool = False) -> Take:
     """``bars`` bars of it from the first downbeat, and its tail. Pure: the same value, the same samples.
 
-    ``told`` hears after each block how many bars are done. Raises SettingError for too few or too many bars.
+    For a worker thread beside a playing instrument: after each block it lets the other threads go first. Raises
+    SettingError for too few or too many bars.
     """
     if not 1 <= bars <= MOST_BARS:
         raise SettingError(f"bars must be 1..{MOST_BARS}, got {bars}")
@@ -199,7 +200,7 @@ def take_of(playing: Playing, bars: int, *, stems: bool = False, told: Callable[
     for _ in range(round(LEAD_IN_SECONDS * playing.sample_rate / BLOCK_FRAMES)):
         deck.play(np.zeros((BLOCK_FRAMES, 2), np.float32))
     deck.link.send(Transport(Action.START))
-    return record(deck, bars, stems=stems, told=told)
+    return record(deck, bars, stems=stems, told=lambda _: time.sleep(COURTESY_SECONDS))
 
 
 def playing_now(control: "Control") -> Playing:
@@ -252,8 +253,7 @@ def export_playing(
         raise SettingError(
             f"{bars} bars last {seconds:.0f} s, at most {MOST_EXPORT_SECONDS:g} s are exported: take fewer"
         )
-    take = take_of(playing, bars, stems=stems, told=lambda _: time.sleep(COURTESY_SECONDS))
-    return keep(take, folder, dated_name(playing.style, when), bits=bits)
+    return keep(take_of(playing, bars, stems=stems), folder, dated_name(playing.style, when), bits=bits)
 
 
 def keep(take: Take, folder: Path, name: str, *, bits: int = 24) -> tuple[Path, ...]:

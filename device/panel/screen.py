@@ -249,7 +249,8 @@ def _hit(canvas: Bits, left: int, top: int, velocity: float) -> None:
 def _map(canvas: Bits, left: int, top: int, width: int, height: int, x: float, y: float) -> None:
     """A map with its frame, a dotted lattice, and the place on it; y upwards."""
     frame(canvas, left, top, width, height)
-    canvas[top + 3 : top + height - 2 : 4, left + 3 : left + width - 2 : 4] = True
+    first_row, first_column = ((side - 1 - (side - 8) // 4 * 4) // 2 for side in (height, width))
+    canvas[top + first_row : top + height - 2 : 4, left + first_column : left + width - 2 : 4] = True
     column = left + 3 + round(_unit(x) * (width - 7))
     row = top + height - 4 - round(_unit(y) * (height - 7))
     canvas[row - 2 : row + 3, column - 2 : column + 3] = False
@@ -314,6 +315,9 @@ def _value_page(canvas: Bits, view: View, entry: Parameter) -> None:
     place = round(position * span)
     canvas[top + 2 : top + height - 2, 2 + min(middle, place) : 2 + max(middle, place)] = True
     canvas[top + 1 : top + height - 1, max(2 + place - 1, 1) : min(2 + place + 1, WIDTH - 1)] = True
+    if entry.name == "morph":  # its ends are places the player has kept
+        for side, x, there in (("A", 0, view.kept_a), ("B", WIDTH - 5, view.kept_b)):
+            put(canvas, BODY.text(side if there else "-")[:7], x, 41)
     hand = _hand(view, entry)
     if hand is not None:
         put(canvas, HAND, 2 + round(hand * span) - 2, top + height + 2)
@@ -351,7 +355,7 @@ def _map_page(canvas: Bits, view: View, name: str) -> None:
     """The map under the hand, as large as the screen is high."""
     voice = view.voice % VOICE_COUNT
     sound = name.startswith("tone")
-    (x, y), title, under = view.place, "Rhythm", view.style
+    (x, y), title, under = view.place, "Corners" if view.map_kind == "corners" else "Rhythm", view.style
     if sound:
         x, y = view.tones[voice] if voice < len(view.tones) else (0.5, 0.5)
         title, under = VOICES[voice].label, _sound_class(view, voice)
@@ -373,9 +377,22 @@ def _map_page(canvas: Bits, view: View, name: str) -> None:
     row = size - 5 - round(_unit(y) * (size - 9))
     canvas[row, left + 2 : left + size - 2 : 2] = True
     canvas[2 : size - 2 : 2, column] = True
+    if not sound and view.map_kind == "corners":
+        _corners(canvas, view, left, size)
     canvas[row - 4 : row + 5, column - 4 : column + 5] = False
     put(canvas, DOT, column - 3, row - 3)
     frame(canvas, left, 0, size, size)
+
+
+def _corners(canvas: Bits, view: View, left: int, size: int) -> None:
+    """Which scene lies in which corner (see CORNERS in events.py); none: the learned map's place."""
+    for corner, scene in enumerate(view.corners[:4]):
+        if scene is not None:
+            number = SMALL.text(str(scene + 1))
+            x = left + 4 if corner % 2 == 0 else left + size - 4 - number.shape[1]
+            y = size - 9 if corner < 2 else 4
+            canvas[y - 1 : y + 6, x - 1 : x + number.shape[1] + 1] = True
+            canvas[y : y + 5, x : x + number.shape[1]] = ~number
 
 
 DOT: Final = picture_of("..###..", ".#####.", "#######", "#######", "#######", ".#####.", "..###..")

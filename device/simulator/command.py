@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", type=Path, metavar="FILE.latido", help="models to play (default: the factory's)")
     parser.add_argument("--sink", default="auto", help=f"where the sound goes: {', '.join(SINKS)} (default: auto)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="what is remembered (default: ~/.local/state/latido)")
+    parser.add_argument("--recordings", type=Path, metavar="DIR", help="recorded sound (default: STATE/recordings)")
     parser.add_argument("--runtime", type=Path, metavar="DIR", help="sockets (default: $XDG_RUNTIME_DIR/latido/PORT)")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn by chance (default: 1)")
 
@@ -66,9 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
         loading = pool.submit(_load, arguments.bundle)
         from device.control import store
         from device.control.control import Control, Spaces
+        from device.control.recorder import Recorder
         from device.control.run import Instrument, health_of
         from device.models.background import Background
         from device.simulator.server import PanelServer
+        from device.simulator.taking import Taking
 
         state_folder = arguments.state or state_home()
         saved, trouble = store.load(state_folder)
@@ -81,7 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
         if trouble:
             control.tell(trouble)
         stack.enter_context(Instrument(control, host, store.Saver(state_folder)))
-        server = stack.enter_context(PanelServer(control, listener, lambda: host.pcm))
+        recorder = stack.enter_context(Recorder(runtime, host.sample_rate))
+        taking = Taking(control, recorder, arguments.recordings or state_folder / "recordings")
+        server = stack.enter_context(PanelServer(control, listener, lambda: host.pcm, taking))
         if trouble:
             print(trouble, flush=True)
         print(f"Latido plays. The panel: {server.address}", flush=True)

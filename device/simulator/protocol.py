@@ -405,6 +405,11 @@ def error(text: str) -> bytes:
     return msgspec.json.encode({"type": "error", "text": text})
 
 
+def told(text: str) -> bytes:
+    """One plain line for the players of all pages."""
+    return msgspec.json.encode({"type": "told", "text": text})
+
+
 def stream(sink: str, sample_rate: int, *, here: bool) -> bytes:
     """First message on /sound: whether sound comes ``here``, and at which rate."""
     return msgspec.json.encode({"type": "stream", "here": here, "sink": sink, "rate": sample_rate})

@@ -8,6 +8,9 @@ hold up the control loop or the beat. Every page has its own short outbox:
     tap ──reader──> blocks ────┬─> outbox of page 1 ──> /sound     full outbox: the oldest blocks go
                                └─> ...
 
+What leaves the page as a file is asked for with POST: /take/midi, /take/wav, /record/start, /record/stop;
+/screen.png is the box's little screen.
+
 A web page from elsewhere must not drive the instrument: Host must name this computer, and Origin, when a
 browser sends one, must be the very host the page came from.
 """
@@ -27,6 +30,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -36,9 +40,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from device.contract.latent import Maps
 from device.control.view import View
 from device.engine.records import Trigger
-from device.errors import SettingError
+from device.errors import LatidoError, SettingError
 from device.panel.events import ButtonPressed, ButtonReleased, Event
+from device.panel.screen import Glance, screen_png
 from device.simulator import protocol
+from device.simulator.taking import MEDIA, Taking
 
 FRAMES_PER_SECOND: Final = 30
 LOOKS_PER_FRAME: Final = 3
@@ -145,11 +151,20 @@ class _SoundBox:
 class PanelServer:
     """Serves the page and its two sockets on ``listener`` until closed. ``with`` or ``close()``.
 
-    ``tap`` gives the browser sink's sound of the moment, or None when sound goes elsewhere.
+    ``tap`` gives the browser sink's sound of the moment, or None when sound goes elsewhere; ``taking`` what
+    leaves the page as a file (None: nothing does).
     """
 
-    def __init__(self, player: Player, listener: socket.socket, tap: Callable[[], Tap | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        player: Player,
+        listener: socket.socket,
+        tap: Callable[[], Tap | None] = lambda: None,
+        taking: Taking | None = None,
+    ) -> None:
         self._player = player
+        self._taking = taking
+        self._glance = Glance()
         self._listener = listener
         self._tap_of = tap
         self._tap: Tap | None = None
@@ -163,6 +178,9 @@ class PanelServer:
         self.port: int = listener.getsockname()[1]
         routes = [
             Route("/", _page_file),
+            Route("/screen.png", self._screen),
+            Route("/take/{kind}", self._take, methods=["POST"]),
+            Route("/record/{action}", self._record, methods=["POST"]),
             Route("/{name}", _page_file),
             WebSocketRoute("/play", self._play),
             WebSocketRoute("/sound", self._sound),
@@ -227,6 +245,8 @@ class PanelServer:
                 view = self._player.view
                 peaks = tuple(map(max, peaks, view.peaks))
             self._tell(view, peaks)
+            if self._taking is not None and (said := self._taking.look()):
+                self._send(protocol.told(said))
             tap = self._tap_of()
             self._follow_tap(tap if tap is not None and tap.alive else None)
 
@@ -290,6 +310,30 @@ class PanelServer:
             elif isinstance(event, ButtonReleased):
                 down.discard(event.button)
             self._player.post(event)
+
+    # files
+
+    async def _take(self, request: Request) -> Response:
+        kind = request.path_params["kind"]
+        if self._taking is None or kind not in MEDIA:
+            return PlainTextResponse("no such file\n", 404, HEADERS)
+        try:
+            name, media, contents = await run_in_threadpool(self._taking.take, kind)
+        except LatidoError as error:
+            return PlainTextResponse(f"{error}\n", 409, HEADERS)
+        return Response(contents, 200, {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}, media)
+
+    async def _record(self, request: Request) -> Response:
+        action = request.path_params["action"]
+        if self._taking is None or action not in ("start", "stop"):
+            return PlainTextResponse("nothing can be recorded here\n", 404, HEADERS)
+        await run_in_threadpool(self._taking.record, on=action == "start")
+        return Response(None, 204, HEADERS)
+
+    async def _screen(self, _: Request) -> Response:
+        view = self._player.view
+        self._glance = self._glance.see(view, time.monotonic_ns())
+        return Response(screen_png(view, self._glance.focus), 200, HEADERS, "image/png")
 
     # sound
 

@@ -220,6 +220,19 @@ def test_a_scene_that_is_not_there_gets_one_sentence(state_folder, tmp_path, cap
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_seed_draws_the_chaos_of_a_scene_anew(models, tmp_path):
+    offline, do = played(models)
+    do(ParameterSet("chaos", 0.8))
+    do(ButtonPressed("SHIFT"), ButtonPressed("SCENE"), ButtonReleased("SCENE"), ButtonReleased("SHIFT"))
+    store.save(tmp_path, offline.control.saved())
+    heard = {}
+    for seed in (None, 5, 6):
+        words = ["--scene", "2", "--state", str(tmp_path), "--bars", "2", "--out", str(tmp_path / f"{seed}.wav")]
+        assert main(["render", *words, *([] if seed is None else ["--seed", str(seed)])]) == 0
+        heard[seed] = (tmp_path / f"{seed}.wav").read_bytes()
+    assert heard[None] == heard[5] != heard[6]  # it was saved with seed 5
+
+
 def test_a_scene_of_another_bundle_is_rendered_with_the_sounds_and_the_pattern_it_was_saved_with(models, tmp_path):
     """Stored beside the state, not asked of the model that is loaded; a running instrument's files are left alone."""
     offline, _ = played(models)

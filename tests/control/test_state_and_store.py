@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from device.contract.pattern import GRID_SHAPE, PatternGrid
 from device.control import store
 from device.control.state import fresh_state, grid_bytes, mended
-from device.errors import ContractError
+from device.errors import ContractError, LatidoError
 from device.parameters import PARAMETERS
 
 
@@ -115,3 +115,18 @@ def test_a_state_of_another_table_is_mended():
 def test_a_state_that_cannot_be_mended_is_refused(change):
     with pytest.raises(ContractError):
         mended(msgspec.structs.replace(fresh_state(), **change), styles=4, latent_size=8)
+
+
+def test_what_else_is_to_be_written_is_written_by_the_same_thread_and_trouble_is_said(tmp_path, saved):
+    done = []
+
+    def fails():
+        raise LatidoError("the disk is full")
+
+    saver = store.Saver(tmp_path)
+    saver.also(lambda: done.append(1))
+    saver.save(saved)
+    saver.also(fails)
+    saver.close()
+    assert done == [1]
+    assert saver.trouble == "the disk is full"

@@ -8,12 +8,14 @@ import pytest
 
 from device.audio.launch import AudioHost
 from device.control.control import Control, Spaces
+from device.control.recorder import Recorder
 from device.control.run import Instrument, health_of
 from device.models.background import Background
 from device.models.library import find_bundle
 from device.models.models import Models
 from device.simulator.listener import listen
 from device.simulator.server import PanelServer
+from device.simulator.taking import Taking
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -32,15 +34,18 @@ def start(models, tmp_path_factory):
     with contextlib.ExitStack() as stack:
 
         def begin(sink="browser", port=0):
-            host = stack.enter_context(AudioHost(tmp_path_factory.mktemp("run"), sink))
+            runtime, recordings = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("recordings")
+            host = stack.enter_context(AudioHost(runtime, sink))
             link = host.connect()
             worker = stack.enter_context(Background(models))
             spaces = Spaces(models.maps, tuple(models.manifest.styles), models.bundle.ident)
             control = Control(spaces, worker, link, health=health_of(host))
             stack.enter_context(Instrument(control, host))
-            server = stack.enter_context(PanelServer(control, listen(port), lambda: host.pcm))
+            recorder = stack.enter_context(Recorder(runtime, host.sample_rate))
+            taking = Taking(control, recorder, recordings)
+            server = stack.enter_context(PanelServer(control, listen(port), lambda: host.pcm, taking))
             until(lambda: control.view.frame)
-            return Panel(control, host, server)
+            return Panel(control, host, server, recordings)
 
         yield begin
 

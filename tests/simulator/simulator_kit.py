@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from websockets.sync.client import connect
 
@@ -27,6 +28,7 @@ class Panel:
     control: Control
     host: AudioHost
     server: PanelServer
+    recordings: Path
 
     @property
     def view(self):

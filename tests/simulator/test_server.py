@@ -82,6 +82,50 @@ def test_a_page_from_elsewhere_is_turned_away(panel, path):
     assert get(panel, "/", Host="elsewhere.example")[0] == 403
 
 
+def post(panel, path, **headers):
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", panel.server.port, timeout=60)) as connection:
+        connection.request("POST", path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read(), response.headers
+
+
+def test_what_plays_is_taken_home_as_midi_and_as_wav(panel):
+    status, song, headers = post(panel, "/take/midi")
+    assert (status, song[:4]) == (200, b"MThd")
+    assert re.search(r'filename="latido-[-\w]+\.mid"', headers["Content-Disposition"])
+    status, sound, headers = post(panel, "/take/wav")
+    assert (status, sound[:4], sound[8:12]) == (200, b"RIFF", b"WAVE")
+    assert len(sound) > 8 * 4 * 60 / panel.view.tempo_bpm * 44100 * 6
+    assert np.frombuffer(sound[44 : 44 + 600_000], np.uint8).any()
+    assert post(panel, "/take/mp3")[0] == 404
+    assert get(panel, "/take/midi")[0] == 405
+
+
+def test_only_the_own_page_may_take_and_record(panel):
+    for path in ("/take/wav", "/record/start"):
+        assert post(panel, path, Origin="https://elsewhere.example")[0] == 403
+        assert post(panel, path, Host="elsewhere.example")[0] == 403
+    assert panel.view.recording == ""
+
+
+def test_what_is_played_is_recorded_until_told_to_stop(panel):
+    with panel.page() as page:
+        assert post(panel, "/record/start")[0] == 204
+        name = until(lambda: panel.view.recording)
+        assert name.startswith("latido-")
+        until(lambda: (panel.recordings / name).stat().st_size > 44100)
+        assert post(panel, "/record/stop")[0] == 204
+        until(lambda: panel.view.recording == "")
+        assert f"to {panel.recordings / name}" in hear(page, "told")["text"]
+    assert (panel.recordings / name).read_bytes()[:4] == b"RIFF"
+    assert post(panel, "/record/louder")[0] == 404
+
+
+def test_the_little_screen_is_a_picture(panel):
+    status, picture, headers = get(panel, "/screen.png")
+    assert (status, picture[:8], headers["Content-Type"]) == (200, b"\x89PNG\r\n\x1a\n", "image/png")
+
+
 def test_a_new_page_is_told_the_table_and_then_everything(panel):
     with panel.page() as page:
         assert json.loads(page.recv())["type"] == "table"

@@ -177,7 +177,7 @@ def test_a_stroke_paints_and_another_wipes(face, own_beat):
     face.stroke(face.cell(own_beat, 8), face.cell(own_beat, 10), face.cell(own_beat, 13))
     painted = {(own_beat, step) for step in range(8, 14)}
     until(lambda: {cell for cell in hits(face) if cell[0] == own_beat} == painted)
-    until(lambda: (face.panel.view.pattern.levels[8:14, own_beat] >= 0.5).all())
+    until(lambda: face.panel.view.pattern.levels[8:14, own_beat].min() >= 0.5)
     face.stroke(face.cell(own_beat, 13), face.cell(own_beat, 8))
     until(lambda: not (face.panel.view.pattern.levels[8:14, own_beat] >= 0.5).any())
 
@@ -365,3 +365,31 @@ def test_a_knob_shows_where_the_hand_on_the_box_stands_until_it_has_caught_up(fa
     assert ghost.get_attribute("d")
     face.js("latido.store.take({ taking_over: Array(8).fill(false) })")
     assert ghost.get_attribute("d") is None
+
+
+# ---- files
+
+
+def test_files_are_saved_by_the_browser(face):
+    for kind, ending in (("midi", ".mid"), ("wav", ".wav")):
+        with face.page.expect_download() as download:
+            face.page.locator(f"#take-{kind}").click()
+        assert download.value.suggested_filename.endswith(ending)
+
+
+def test_recording_is_seen_and_ends_when_told(face):
+    record = face.page.locator("#record")
+    record.click()
+    until(lambda: face.panel.view.recording)
+    until(lambda: record.get_attribute("aria-pressed") == "true")
+    assert record.inner_text() == "Stop recording"
+    record.click()
+    until(lambda: face.panel.view.recording == "")
+    until(lambda: record.get_attribute("aria-pressed") == "false")
+    until(lambda: "recorded" in face.page.locator("#message").inner_text())
+
+
+def test_the_little_screen_is_shown_under_more(face):
+    face.page.locator("#more-toggle").click()
+    until(lambda: face.js("document.getElementById('screen').naturalWidth") == 128)
+    face.page.locator("#more-toggle").click()

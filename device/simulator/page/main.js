@@ -11,6 +11,7 @@ import { Scenes } from "./scenes.js";
 import { PageSound } from "./sound.js";
 import { Steps } from "./steps.js";
 import { Store } from "./store.js";
+import { Takes } from "./takes.js";
 import { dressed, listenToTheme } from "./theme.js";
 import { SoundMap, Wave } from "./tone.js";
 import { Voices, soundName } from "./voices.js";
@@ -42,7 +43,7 @@ const hand = {
   },
   wake: () => wakeUp(),
   say: (message) => connection.say(message),
-  tell: (text) => showMessage(text),
+  tell: (text, kind) => showMessage(text, kind),
   shiftDown: () => shiftDown,
   morph: (position) => soon("morph", { type: "set", name: "morph", position }),
   explain(subject) {
@@ -86,6 +87,8 @@ const scenes = new Scenes(
 );
 const corners = new Corners(at("corners"), { learned: at("map-learned"), corners: at("map-corners") }, hand);
 
+const takes = new Takes({ midi: at("take-midi"), wav: at("take-wav"), record: at("record"), screen: at("screen") }, hand);
+
 function soon(name, message) {
   wanted.set(name, message);
   if (wanted.size === 1) requestAnimationFrame(sayTurns);
@@ -102,14 +105,14 @@ function build(table) {
   const same = JSON.stringify(table) === JSON.stringify(store.table);
   store.table = table;
   if (same) return;
-  for (const place of ["kit-knobs", "voice-knobs", "more"]) at(place).replaceChildren();
+  for (const place of ["kit-knobs", "voice-knobs", "more-knobs"]) at(place).replaceChildren();
   knobs.length = 0;
   for (let number = 1; number <= 8; number += 1) {
     const entry = table.parameters.find((row) => row.page === "play" && row.knob === number);
     knobs.push({ number, knob: new Knob(at(entry.per_voice ? "voice-knobs" : "kit-knobs"), hand) });
   }
   for (const entry of table.parameters.filter((row) => !row.page && row.name !== "mute")) {
-    const knob = new Knob(at("more"), hand);
+    const knob = new Knob(at("more-knobs"), hand);
     knob.assign(entry, table.styles.length);
     knobs.push({ number: 0, knob });
   }
@@ -261,6 +264,7 @@ store.watch("page", assign);
 store.watch("hands taking_over page", showHands);
 store.watch("positions texts voice place map corners tones sounds scene_words", showPlaces);
 store.watch("edited editing undo learn", showEdits);
+store.watch("recording", (state) => takes.show(state.recording));
 store.watch("wave", (state) => wave.take(state.wave));
 store.watch("scenes scene scene_words playing next_scene", (state) => {
   scenes.show(state);
@@ -299,6 +303,7 @@ const connection = new Connection({
     wakeUp();
   },
   error: (text) => showMessage(text, "wrong"),
+  told: ({ text }) => showMessage(text),
   line(state) {
     at("away").hidden = state !== "lost";
     at("face").classList.toggle("lost", state === "lost");
@@ -425,6 +430,7 @@ function more(open) {
   at("more").hidden = !open;
   at("more-toggle").setAttribute("aria-expanded", String(open));
   localStorage.setItem("latido-more", open ? "open" : "");
+  takes.watch(open);
 }
 more(localStorage.getItem("latido-more") === "open");
 showHelp();
