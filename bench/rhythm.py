@@ -1,11 +1,10 @@
 """How faithfully grooves come back: the factory bundle's int8 models on the validation split of Groove MIDI."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
+from bench.dataset import dataset_folder
 from bench.row import Row
 from device.contract.bundle import Bundle
 from device.contract.pattern import FloatArray, PatternGrid
@@ -17,12 +16,6 @@ from training.patterns.windows import Windows
 
 F1_TARGET, VELOCITY_TARGET, OFFSET_TARGET = 0.85, 0.10, 0.08
 CHUNK = 256
-
-
-def data_folder() -> Path | None:
-    named = os.environ.get("LATIDO_DATA")
-    places = [Path(named)] if named else [Path(__file__).parents[1] / "data", Path(__file__).parents[2] / "shared/data"]
-    return next((place for place in places if (place / "groove" / "info.csv").is_file()), None)
 
 
 def reconstruct(models: Models, windows: Windows) -> FloatArray:
@@ -47,7 +40,7 @@ def nearest(known: Windows, asked: Windows) -> FloatArray:
 
 
 def rows() -> Iterator[Row]:
-    path, data = factory_path(), data_folder()
+    path, data = factory_path(), dataset_folder("groove/info.csv")
     if not path.is_file() or data is None:
         missing = "the factory bundle" if not path.is_file() else "Groove MIDI (latido-train data, or $LATIDO_DATA)"
         yield Row("hit F1, held-out grooves", f"not measured: {missing} is not here", f">= {F1_TARGET}")

@@ -4,14 +4,14 @@ latido-export RUN_RHYTHM RUN_SOUND --out FILE.latido
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from device import __version__
-from device.errors import DataError, LatidoError, SettingError
+from device.errors import LatidoError, SettingError
+from training.data_folder import add_data_argument, data_folder
 
 SUFFIX = ".latido"
 
@@ -28,9 +28,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--name", metavar="NAME", help="what players read (default: the file's name)")
     top.add_argument("--version", type=int, default=1, metavar="N", help="of the bundle, counting up (default: 1)")
     top.add_argument("--fp32", action="store_true", help="leave all weights in fp32")
-    top.add_argument(
-        "--data", type=Path, metavar="DIR", help="dataset folder (default: $LATIDO_DATA, else data if there is one)"
-    )
+    add_data_argument(top)
     return top
 
 
@@ -53,7 +51,7 @@ def _export(arguments: argparse.Namespace) -> None:
         raise SettingError(f"a bundle's name ends in {SUFFIX}, got {out.name}: write --out {out.stem}{SUFFIX}")
     if arguments.version < 1:
         raise SettingError(f"--version counts from 1, got {arguments.version}")
-    data = _data_folder(arguments.data)
+    data = data_folder(arguments.data)
     from export.build import export_bundle  # brings PyTorch: not before the command line is understood
 
     start = time.monotonic()
@@ -67,16 +65,6 @@ def _export(arguments: argparse.Namespace) -> None:
         int8=not arguments.fp32,
         say=lambda line: print(f"{time.monotonic() - start:6.1f} s  {line}", flush=True),
     )
-
-
-def _data_folder(asked: Path | None) -> Path | None:
-    """The folder of datasets; None when nobody named one and there is none."""
-    named = asked or (Path(os.environ["LATIDO_DATA"]) if os.environ.get("LATIDO_DATA") else None)
-    if named is None:
-        return Path("data") if Path("data").is_dir() else None
-    if not named.is_dir():
-        raise DataError(f"dataset folder {named} is not there: name one with --data")
-    return named
 
 
 if __name__ == "__main__":

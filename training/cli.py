@@ -6,13 +6,13 @@ latido-train data                   download the Groove MIDI Dataset
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from device import __version__
-from device.errors import DataError, LatidoError
+from device.errors import LatidoError, SettingError
+from training.data_folder import add_data_argument, data_folder
 
 COMMANDS = ("run", "report", "data")
 CONFIGS = Path(__file__).parent / "configs"
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--out", type=Path, metavar="DIR", help="where the run goes (default: runs/ and the config's name)"
     )
-    _add_data(run)
+    add_data_argument(run)
     run.add_argument("--resume", action="store_true", help="continue an interrupted run")
     run.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting, like loop.steps=2000"
@@ -50,17 +50,11 @@ def parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="write the report of a run again")
     report.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
-    _add_data(report)
+    add_data_argument(report)
 
     data = commands.add_parser("data", help="download the Groove MIDI Dataset (3 MB, CC BY 4.0)")
     data.add_argument("--to", type=Path, default=Path("data"), metavar="DIR", help="where to put it (default: data)")
     return top
-
-
-def _add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--data", type=Path, metavar="DIR", help="dataset folder (default: $LATIDO_DATA, else data if there is one)"
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,20 +72,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _data_folder(asked: Path | None) -> Path | None:
-    """The folder of datasets; None when nobody named one and there is none."""
-    named = asked or (Path(os.environ["LATIDO_DATA"]) if os.environ.get("LATIDO_DATA") else None)
-    if named is None:
-        return Path("data") if Path("data").is_dir() else None
-    if not named.is_dir():
-        raise DataError(f"dataset folder {named} is not there: name one with --data, or run latido-train data")
-    return named
-
-
 def _config_path(name: str) -> Path:
-    """A file by its path, or one of ours by its name."""
+    """A file by its path, or one of ours by its name. Raises SettingError for a name that is neither."""
+    from training.config import nearest
+
+    if Path(name).exists() or Path(name).name != name:
+        return Path(name)
     ours = CONFIGS / f"{name.removesuffix('.toml')}.toml"
-    return ours if not Path(name).exists() and Path(name).name == name and ours.exists() else Path(name)
+    if not ours.exists():
+        known = [path.stem for path in CONFIGS.glob("*.toml")]
+        raise SettingError(f"no configuration {name}, here or among ours{nearest(name.removesuffix('.toml'), known)}")
+    return ours
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -103,7 +94,7 @@ def _run(arguments: argparse.Namespace) -> int:
     config = checked_config(override(read_table(path), arguments.set))
     folder = arguments.out or Path("runs") / path.stem
     done = run_training(
-        config, folder, _data_folder(arguments.data), resume=arguments.resume, report=not arguments.no_report
+        config, folder, data_folder(arguments.data), resume=arguments.resume, report=not arguments.no_report
     )
     if not done:
         print(
@@ -117,7 +108,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from training.runs import write_report
 
-    print(write_report(arguments.run, _data_folder(arguments.data)))
+    print(write_report(arguments.run, data_folder(arguments.data)))
     return 0
 
 

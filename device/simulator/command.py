@@ -5,7 +5,7 @@ port ── taken? one sentence, nothing started
   ├── audio process is started       (a thread waits until it answers)
   ├── models are loaded              (another thread: onnxruntime, bundle)
   ├── the page's library is imported (this thread)
-  └── all there: control, page, browser ... until Ctrl-C or SIGTERM
+  └── all there: control, page, browser ... until Ctrl-C, SIGTERM or a closed terminal
 """
 
 import argparse
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from device.models.models import Models
 
 PORT: Final = 7878
-SINKS: Final = ("auto", "browser", "portaudio", "alsa", "null")
+SINKS: Final = ("auto", "browser", "portaudio", "alsa", "wav:FILE", "null")
 LIBRARIES: Final = ("starlette", "uvicorn", "websockets")
 DISPLAYS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play until told to stop; returns the exit code."""
-    if arguments.sink.partition(":")[0] not in (*SINKS, "wav"):
+    if arguments.sink.partition(":")[0] not in {name.partition(":")[0] for name in SINKS}:
         raise SettingError(f"--sink must be one of {', '.join(SINKS)}, got {arguments.sink!r}")
     if not 0 <= arguments.seed < 2**24:
         raise SettingError(f"--seed must be 0..{2**24 - 1}, got {arguments.seed}")
@@ -141,13 +141,16 @@ def _runtime_folder(port: int, stack: contextlib.ExitStack) -> Path:
 
 @contextlib.contextmanager
 def _told_to_stop() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
+    """An event that Ctrl-C, SIGTERM and a closed terminal set."""
     stop = threading.Event()
 
     def told(_: int, __: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, told) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # started by nohup: it shall play on
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, told) for number in numbers}
     try:
         yield stop
     finally:

@@ -20,8 +20,10 @@ import contextlib
 import mimetypes
 import os
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -175,6 +177,7 @@ class PanelServer:
         self._hits_told: frozenset[Trigger] = frozenset(player.view.triggers)
         self._styles: tuple[str, ...] = ()
         self._maps_told: Maps | None = None
+        self._has_stumbled = False
         self.port: int = listener.getsockname()[1]
         routes = [
             Route("/", _page_file),
@@ -235,20 +238,31 @@ class PanelServer:
     # what pages are told
 
     async def _tick(self) -> None:
+        """Pages are told until the end: what goes wrong in one pass costs that pass."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            peaks = (0.0,) * len(self._player.view.peaks)
+            looked: list[View] = []
             for _ in range(LOOKS_PER_FRAME):  # a hit's peak is in a view for 10 ms only
                 due = max(due + 1 / (FRAMES_PER_SECOND * LOOKS_PER_FRAME), loop.time())
                 await asyncio.sleep(due - loop.time())
-                view = self._player.view
-                peaks = tuple(map(max, peaks, view.peaks))
-            self._tell(view, peaks)
-            if self._taking is not None and (said := self._taking.look()):
-                self._send(protocol.told(said))
-            tap = self._tap_of()
-            self._follow_tap(tap if tap is not None and tap.alive else None)
+                looked.append(self._player.view)
+            try:
+                self._tell(looked[-1], tuple(map(max, *(view.peaks for view in looked))))
+                if self._taking is not None and (said := self._taking.look()):
+                    self._send(protocol.told(said))
+                tap = self._tap_of()
+                self._follow_tap(tap if tap is not None and tap.alive else None)
+            except Exception as error:  # whatever it is, the panel must not stand still while the beat goes on
+                self._told = {}  # perhaps on no page: the next pass tells all
+                self._stumbled(error)
+
+    def _stumbled(self, error: Exception) -> None:
+        """Say a fault of ours once, with where it was; thirty times a second would help nobody."""
+        if not self._has_stumbled:
+            self._has_stumbled = True
+            print("latido sim: the panel missed a moment and goes on; please report this:", file=sys.stderr)
+            traceback.print_exception(error)
 
     def _tell(self, view: View, peaks: tuple[float, ...]) -> None:
         now = protocol.shown(view, peaks)

@@ -47,7 +47,7 @@ def test_a_taken_port_is_said_before_anything_is_started(tmp_path):
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("--sink", "gramophone"), "--sink must be one of auto, browser"),
+        (("--sink", "gramophone"), "--sink must be one of auto, browser, portaudio, alsa, wav:FILE, null, got"),
         (("--seed", "-1"), r"--seed must be 0..16777215, got -1"),
         (("--port", "70000"), "--port must be 0..65535, got 70000"),
     ],
@@ -61,7 +61,7 @@ def test_a_missing_bundle_is_said_and_ends_the_audio_process(tmp_path):
     assert not (tmp_path / "run" / "audio.sock").exists()
 
 
-@pytest.mark.parametrize("goodbye", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("goodbye", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_says_where_it_is_plays_and_ends_all_when_told(tmp_path, goodbye):
     process = sim(tmp_path, "--port", "0", "--sink", "null")
     try:
@@ -84,6 +84,23 @@ def test_it_says_where_it_is_plays_and_ends_all_when_told(tmp_path, goodbye):
     saved, _ = load(tmp_path / "state")
     assert saved.state.position("chaos") == 0.625
     assert not (tmp_path / "run" / "audio.sock").exists()
+
+
+def test_started_by_nohup_it_outlives_its_terminal(tmp_path):
+    process = sim(
+        tmp_path, "--port", "0", "--sink", "null", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
+    try:
+        address = process.stdout.readline().split()[-1]
+        process.send_signal(signal.SIGHUP)
+        with connect(address.replace("http", "ws") + "play") as page:
+            page.recv()
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
 
 
 def test_it_plays_on_as_it_was_left(tmp_path):

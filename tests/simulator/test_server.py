@@ -12,11 +12,20 @@ import numpy as np
 import pytest
 from simulator_kit import hear, say, until
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from device.errors import LatidoError
 from device.parameters import PARAMETERS
 from device.simulator.listener import listen
-from device.simulator.server import OUTBOX_MESSAGES, PAGE_FOLDER, SOUND_BLOCKS, _Outbox, _SoundBox, from_here
+from device.simulator.server import (
+    OUTBOX_MESSAGES,
+    PAGE_FOLDER,
+    SOUND_BLOCKS,
+    PanelServer,
+    _Outbox,
+    _SoundBox,
+    from_here,
+)
 
 
 def get(panel, path, **headers):
@@ -204,6 +213,28 @@ def test_a_panel_that_sounds_elsewhere_says_so(start):
     panel = start("null")
     with panel.page("sound") as page:
         assert json.loads(page.recv())["here"] is False
+
+
+def test_a_pass_that_goes_wrong_is_said_once_and_pages_are_told_on(panel, capsys):
+    faults = []
+
+    def tap():
+        if len(faults) < 5:
+            faults.append("broken")
+            raise ZeroDivisionError("an unforeseen fault")
+
+    with PanelServer(panel.control, listen(0), tap) as server:
+        until(lambda: len(faults) == 5)
+        with connect(f"ws://127.0.0.1:{server.port}/play") as page:
+            say(page, type="set", name="drift", position=0.875)
+            while hear(page, "state").get("positions", {}).get("drift") != 0.875:
+                pass
+            say(page, type="set", name="drift", position=0.0)
+            while hear(page, "state").get("positions", {}).get("drift") != 0.0:
+                pass
+    said = capsys.readouterr().err
+    assert said.count("the panel missed a moment and goes on") == 1
+    assert said.count("ZeroDivisionError: an unforeseen fault") == 1
 
 
 def test_a_taken_port_is_refused_with_the_way_out(panel):

@@ -64,7 +64,9 @@ def test_settings_and_folder_can_be_given_and_the_report_left_out(config, capsys
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["none.toml"], "cannot read configuration none.toml: No such file or directory"),
+        (["there/none.toml"], "cannot read configuration there/none.toml: No such file or directory"),
+        (["rhythm-tny"], "no configuration rhythm-tny, here or among ours: did you mean 'rhythm-tiny'?"),
+        (["lines.toml"], "no configuration lines.toml, here or among ours: known are {ours}"),
         (["line.toml", "--set", "loop.stepz=3"], "unknown setting loop.stepz: did you mean 'steps'?"),
         (["line.toml", "--set", "loop.steps=many"], "loop.steps must be of type int, got 'many'"),
         (["line.toml", "--data", "nowhere"], "dataset folder nowhere is not there: name one with --data, or run latido-train data"),
@@ -74,7 +76,8 @@ def test_settings_and_folder_can_be_given_and_the_report_left_out(config, capsys
 )  # fmt: skip
 def test_a_mistake_is_one_sentence_and_exit_code_1(config, capsys, words, sentence):
     assert main(words) == 1
-    assert said(capsys) == ("", f"latido-train: {sentence}\n")
+    ours = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.toml")))
+    assert said(capsys) == ("", f"latido-train: {sentence.replace('{ours}', ours)}\n")
     assert not Path("runs").exists()
 
 
