@@ -326,6 +326,7 @@ def shown(view: View, peaks: tuple[float, ...] | None = None) -> Shown:
         "map": view.map_kind,
         "corners": list(view.corners),
         "kept": [view.kept_a, view.kept_b],
+        "knobs": list(view.knobs),
         "hands": [None if hand is None else round(hand, 3) for hand in view.hands],
         "taking_over": list(view.taking_over),
         "wave": _wave_text(view.wave),

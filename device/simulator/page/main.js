@@ -131,7 +131,8 @@ function assign() {
   at("face").dataset.page = page;
   for (const { number, knob } of knobs) {
     if (number) {
-      const entry = store.table.parameters.find((row) => row.page === page && row.knob === number);
+      const name = store.state.knobs?.[number - 1];
+      const entry = store.table.parameters.find((row) => (name ? row.name === name : row.page === page && row.knob === number));
       knob.assign(entry, store.table.styles.length);
     }
   }
@@ -260,7 +261,7 @@ function takeHits(hits) {
 store.watch("voice sounds positions", showVoice);
 store.watch("positions voice plays_from", showGrid);
 store.watch("positions texts voice", showKnobs);
-store.watch("page", assign);
+store.watch("page knobs", assign);
 store.watch("hands taking_over page", showHands);
 store.watch("positions texts voice place map corners tones sounds scene_words", showPlaces);
 store.watch("edited editing undo learn", showEdits);
