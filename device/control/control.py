@@ -34,7 +34,7 @@ from device.control.params import engine_params
 from device.control.present import Picture
 from device.control.rhythm import LEAD_STEPS, Rhythm, near_bar
 from device.control.sounds import Sounds
-from device.control.state import PlayerState, fresh_state, mended
+from device.control.state import PlayerState, fresh_state, mended, moved_over
 from device.control.store import UNDO_KEPT, Saved, Scene
 from device.control.view import AudioHealth, View
 from device.engine.records import Action, Report, Transport, Trigger
@@ -45,6 +45,7 @@ from device.settings import DEFAULTS, CcBinding, Settings
 
 FIRST_STYLE: Final = "house"  # what a fresh box plays, where the bundle knows it
 TRIGGERS_SHOWN: Final = 64
+CALM_SECONDS: Final = 0.2  # after a change, until hits say again where the steps lie
 SURE_FRAMES: Final = 2  # a scene's parameters come so long before the bar line, so that its first hits have them
 
 
@@ -122,6 +123,8 @@ class Control:
         self._report: Report | None = None
         self._attached_before = False
         self._told: PlayerState | None = None  # the state audio was told of
+        self._calm: tuple[PlayerState | None, int] = (None, 0)  # state and pattern that have not changed
+        self._calm_from = 0  # ... for so long that every hit from this frame on is theirs
         self._scenes = self.moment.scenes  # whose kits are kept
         self.health = health or AudioHealth()
         self._attach(Delivery(link))
@@ -195,15 +198,18 @@ class Control:
         def fit(state: PlayerState) -> PlayerState:
             return mended(state, styles=styles, latent_size=size)
 
+        def ours(state: PlayerState) -> PlayerState:
+            return fit(state if saved.bundle in ("", self.bundle) else moved_over(state))
+
         try:
             kept = tuple(
                 None if scene is None else msgspec.structs.replace(scene, state=fit(scene.state))
                 for scene in saved.scenes
             )
-            history = replace(self.moment.history, past=tuple(map(fit, saved.undo)))
+            history = replace(self.moment.history, past=tuple(map(ours, saved.undo)))
             moment = replace(
                 self.moment,
-                state=fit(saved.state),
+                state=ours(saved.state),
                 voice=saved.voice % VOICE_COUNT,
                 scenes=kept,
                 scene=saved.scene % len(kept),
@@ -229,7 +235,10 @@ class Control:
 
     def _step_frames(self, report: Report) -> list[float]:
         """Where step 0 lies, as each hit of the pattern has it."""
-        if not report.triggers or report.pattern != self._delivery.pattern_ident:
+        told = (self._told, self._delivery.pattern_ident)
+        if told[0] is not self._calm[0] or told[1] != self._calm[1]:
+            self._calm, self._calm_from = told, report.frame + int(CALM_SECONDS * self.health.sample_rate)
+        if not report.triggers or report.frame < self._calm_from:
             return []
         state, offsets, frames_per_step = self.moment.state, self._delivery.pattern.offsets, self._beat.frames_per_step
         swing, humanize, length = state.value("swing") / 2, state.value("humanize"), state.value("length")
