@@ -386,6 +386,17 @@ def test_a_knob_shows_where_the_hand_on_the_box_stands_until_it_has_caught_up(fa
     assert ghost.get_attribute("d") is None
 
 
+def test_m_on_a_knob_waits_for_a_midi_controller(face):
+    face.show("play")
+    face.knob("chaos").focus()
+    face.page.keyboard.press("m")
+    until(lambda: face.panel.view.cc_learn == "chaos")
+    until(lambda: "learning" in face.knob("chaos").get_attribute("class"))
+    face.page.keyboard.press("m")
+    until(lambda: face.panel.view.cc_learn == "")
+    until(lambda: "learning" not in face.knob("chaos").get_attribute("class"))
+
+
 # ---- files
 
 
