@@ -1,7 +1,8 @@
 """``latido sim`` from outside: how soon it sounds, what it weighs, how quickly a turned knob is heard.
 
 The real processes, driven over the page's own two sockets. Beside them, in the same call: an interpreter
-that starts and imports what both processes cannot do without.
+that starts and imports what both processes cannot do without. What the page costs is looked at from inside
+the control process, where the server is a thread.
 """
 
 import base64
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ import psutil
 from websockets.sync.client import ClientConnection, connect
 
 from bench.row import Row
+from device.panel.events import ParameterSet
 
 STARTS: Final = 5
 TURNS: Final = 24
@@ -247,7 +250,125 @@ def _likeness(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
     return float(one @ other / max(np.linalg.norm(one) * np.linalg.norm(other), 1.0))
 
 
+class Inside:
+    """The control process of ``latido sim`` as this one: its View and its page's thread can be looked at."""
+
+    def __init__(self) -> None:
+        from device.audio.launch import AudioHost
+        from device.control.control import Control, Spaces
+        from device.control.run import Instrument, health_of
+        from device.models.background import Background
+        from device.models.library import find_bundle
+        from device.models.models import Models
+        from device.simulator.listener import listen
+        from device.simulator.server import PanelServer
+
+        self._stack = contextlib.ExitStack()
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        host = self._stack.enter_context(AudioHost(folder, "null"))
+        link = host.connect()
+        with ThreadPoolExecutor(1) as thread:
+            models = thread.submit(lambda: Models.load(find_bundle(None))).result()
+        worker = self._stack.enter_context(Background(models))
+        spaces = Spaces(models.maps, tuple(models.manifest.styles), models.bundle.ident)
+        self.control = Control(spaces, worker, link, health=health_of(host))
+        self._stack.enter_context(Instrument(self.control, host))
+        self.server = self._stack.enter_context(PanelServer(self.control, listen(0)))
+
+    def page(self) -> ClientConnection:
+        """A page's socket."""
+        address = self.server.address.replace("http", "ws") + "play"
+        return self._stack.enter_context(connect(address, compression=None, max_size=None, ping_interval=None))
+
+    def page_seconds(self) -> float:
+        """Processor time of the page's thread so far."""
+        ident = self.server.thread_ident
+        return next(
+            thread.user_time + thread.system_time for thread in psutil.Process().threads() if thread.id == ident
+        )
+
+    def __enter__(self) -> "Inside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def _event_milliseconds(inside: Inside, page: ClientConnection) -> list[float]:
+    """From a page's message to the View that has it."""
+    found = []
+    for turn in range(200):
+        position = (turn + 1) / 256
+        began = time.perf_counter()
+        _say(page, type="set", name="drive", position=position)
+        while inside.control.view.positions.get("drive") != position:
+            time.sleep(0.0002)
+        found.append((time.perf_counter() - began) * 1000)
+        time.sleep(0.011)
+    return found[20:]
+
+
+def _frames(inside: Inside, pages: list[ClientConnection], seconds: float) -> tuple[float, float, int]:
+    """State messages a second to one page, share of a core for all of them, late blocks meanwhile; nine voices
+    play and X moves all the time."""
+    told = 0
+    for page in pages:  # what waited
+        with contextlib.suppress(TimeoutError):
+            for _ in range(200):
+                page.recv(timeout=0.02)
+    late, spent, began = inside.control.view.audio.late_blocks, inside.page_seconds(), time.perf_counter()
+    while (now := time.perf_counter()) - began < seconds:
+        inside.control.post(ParameterSet("x", round((now - began) / seconds, 4)))
+        next_look = now + 0.025
+        for index, page in enumerate(pages):
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    page.recv(timeout=0)
+                    told += index == 0
+        time.sleep(max(next_look - time.perf_counter(), 0))
+    passed = time.perf_counter() - began
+    return told / passed, (inside.page_seconds() - spent) / passed, inside.control.view.audio.late_blocks - late
+
+
+def _first_load_bytes() -> int:
+    from device.simulator.server import PAGE_FOLDER
+
+    return sum(path.stat().st_size for path in PAGE_FOLDER.iterdir() if path.suffix != ".txt")
+
+
+def _page_rows() -> Iterator[Row]:
+    with Inside() as inside:
+        time.sleep(2.0)
+        milliseconds = _event_milliseconds(inside, inside.page())
+        worst = float(np.percentile(milliseconds, 95))
+        yield Row(
+            "page's message -> parameter changed, loopback",
+            f"{np.median(milliseconds):.1f} ms (p95 {worst:.1f}, most {max(milliseconds):.1f}, {len(milliseconds)} messages)",
+            "<= 20 ms",
+            met=worst <= 20,
+        )
+    without = 0
+    for count in (0, 1, 8):
+        with Inside() as inside:
+            pages = [inside.page() for _ in range(count)]
+            time.sleep(2.0)
+            a_second, share, late = _frames(inside, pages, 10.0)
+            if not pages:
+                without = late
+                continue
+            yield Row(
+                f"state frames to {count} page{'s' if count > 1 else ''} while X moves",
+                f"{a_second:.1f} a second, {share * 100:.1f} % of a core, {late} late blocks",
+                ">= 30 a second, < 5 %" if count == 1 else "0 late blocks caused",
+                f"{without} late blocks without a page",
+                (a_second >= 30 and share < 0.05) if count == 1 else late <= without,
+            )
+    size = _first_load_bytes()
+    yield Row("first load of the page", f"{size / 1000:.0f} kB, nothing compressed", "< 200 kB", met=size < 200_000)
+
+
 def rows() -> Iterator[Row]:
+    yield from _page_rows()
     _first_sound("null")  # warm
     bare = float(np.median([_bare_start() for _ in range(STARTS)]))
     for sink in ("null", "browser"):

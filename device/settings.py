@@ -130,6 +130,12 @@ def read(text: str) -> Settings:
         raise SettingError(str(error)) from error
 
 
+def default_path() -> Path:
+    """Where the settings are when nothing else is said."""
+    home = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "latido" / "settings.toml"
+
+
 def load(path: Path) -> Settings:
     """The settings in a file; a file that is not there says nothing. Raises SettingError with the file's name."""
     try:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from device.cli import main
 from device.errors import SettingError
 from device.parameters import PARAMETER, knob
 from device.settings import DEFAULTS, CcBinding, learn, load, read
@@ -92,3 +93,12 @@ def test_a_file_that_has_become_unreadable_is_not_written_over(tmp_path):
     with pytest.raises(SettingError):
         learn(path, CcBinding(20, "drift"))
     assert path.read_text() == "[[cc"
+
+
+def test_sim_refuses_a_settings_file_that_is_not_there_or_wrong_before_anything_starts(tmp_path, capsys):
+    assert main(["sim", "--settings", str(tmp_path / "none.toml")]) == 1
+    assert "there is no settings file" in capsys.readouterr().err
+    (tmp_path / "bad.toml").write_text('[knobs.play]\n1 = "densty"')
+    assert main(["sim", "--settings", str(tmp_path / "bad.toml"), "--state", str(tmp_path / "state")]) == 1
+    assert "did you mean 'density'" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()

@@ -35,7 +35,7 @@ from device.control.params import engine_params
 from device.control.present import Picture
 from device.control.rhythm import LEAD_STEPS, Rhythm, near_bar
 from device.control.sounds import Sounds
-from device.control.state import PlayerState, check_grid, fresh_state, mended
+from device.control.state import PlayerState, check_grid, fresh_state, mended, moved_over
 from device.control.store import UNDO_KEPT, Saved, Scene
 from device.control.view import AudioHealth, View
 from device.engine.records import Action, Report, Transport, Trigger
@@ -48,6 +48,7 @@ FIRST_STYLE: Final = "house"  # what a fresh box plays, where the bundle knows i
 TRIGGERS_SHOWN: Final = 64
 FIRST_VOICES: Final = 3  # kick, snare, hat: the first downbeat waits for them ...
 LONGEST_SILENCE_NS: Final = 2_000_000_000  # ... but no longer than this
+CALM_SECONDS: Final = 0.2  # after a change, until hits say again where the steps lie
 SURE_FRAMES: Final = 2  # a scene's parameters come so long before the bar line, so that its first hits have them
 
 
@@ -130,6 +131,8 @@ class Control:
         self._attached_before = False
         self._starts_by: int | None = None  # a start that waits for its sounds
         self._told: PlayerState | None = None  # the state audio was told of
+        self._calm: tuple[PlayerState | None, int] = (None, 0)  # state and pattern that have not changed
+        self._calm_from = 0  # ... for so long that every hit from this frame on is theirs
         self._scenes = self.moment.scenes  # whose kits are kept
         self.health = health or AudioHealth()
         self._attach(Delivery(link))
@@ -208,6 +211,9 @@ class Control:
 
         left_out: list[str] = []
 
+        def ours(state: PlayerState) -> PlayerState:
+            return fit(state if saved.bundle in ("", self.bundle) else moved_over(state))
+
         def attempt(name: str, make: Callable[[], Piece], otherwise: Piece) -> Piece:
             try:
                 return make()
@@ -226,12 +232,13 @@ class Control:
             kept.append(attempt(f"scene {number}", partial(fit_scene, scene), None))
         moment = replace(
             self.moment,
-            state=attempt("what was playing", lambda: fit(saved.state), self.moment.state),
+            state=attempt("what was playing", lambda: ours(saved.state), self.moment.state),
             voice=saved.voice % VOICE_COUNT,
             scenes=tuple(kept),
             scene=saved.scene % len(kept),
             history=replace(
-                self.moment.history, past=attempt("undo", lambda: tuple(map(fit, saved.undo)), self.moment.history.past)
+                self.moment.history,
+                past=attempt("undo", lambda: tuple(map(ours, saved.undo)), self.moment.history.past),
             ),
             draws=saved.draws,
         )
@@ -253,7 +260,10 @@ class Control:
 
     def _step_frames(self, report: Report) -> list[float]:
         """Where step 0 lies, as each hit of the pattern has it."""
-        if not report.triggers or report.pattern != self._delivery.pattern_ident:
+        told = (self._told, self._delivery.pattern_ident)
+        if told[0] is not self._calm[0] or told[1] != self._calm[1]:
+            self._calm, self._calm_from = told, report.frame + int(CALM_SECONDS * self.health.sample_rate)
+        if not report.triggers or report.frame < self._calm_from:
             return []
         state, offsets, frames_per_step = self.moment.state, self._delivery.pattern.offsets, self._beat.frames_per_step
         swing, humanize, length = state.value("swing") / 2, state.value("humanize"), state.value("length")

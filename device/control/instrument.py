@@ -139,7 +139,7 @@ def set_parameter(moment: Moment, name: str, position: float, voice: int, at_ns:
         state = morphed(state, maps)
         message = "" if state.a and state.b else "keep two places first, A and B: the morph moves between them"
     if name in HELD_BY and let_go(state):
-        state = msgspec.structs.replace(state, kept=None, held_at=())
+        state = msgspec.structs.replace(state, kept=None, held_at=(), placed=False)
         message = "your hits let go: the model plays on from your beat"
     return changed(moment, state, maps, f"{name} {voice}" if entry.per_voice else name, at_ns, message)
 
@@ -267,11 +267,11 @@ def _new(moment: Moment, gesture: Gesture, here: Here) -> Answer:
     if gesture.kind == "hold":
         size = here.maps.rhythm_nodes.shape[-1]
         offset = np.asarray(state.offset or np.zeros(size)) + draw.normal(0.0, NUDGE, size)
-        state = msgspec.structs.replace(state, offset=tuple(map(float, offset)), kept=None, held_at=())
+        state = msgspec.structs.replace(state, offset=tuple(map(float, offset)), kept=None, held_at=(), placed=False)
         message = "nudged"
     else:
         state = state.moved("x", draw.random()).moved("y", draw.random())
-        state = msgspec.structs.replace(state, offset=(), kept=None, held_at=())
+        state = msgspec.structs.replace(state, offset=(), kept=None, held_at=(), placed=False)
         message = "new place"
     moment = replace(moment, draws=moment.draws + 1)
     return changed(moment, state, here.maps, "", gesture.at_ns, message), ()

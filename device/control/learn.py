@@ -16,17 +16,18 @@ import numpy as np
 from device.contract.pattern import (
     GRID_SHAPE,
     LEVEL,
-    OFFSET,
     STEPS,
     STEPS_PER_BAR,
     STEPS_PER_BEAT,
     VELOCITY,
+    FloatArray,
     PatternGrid,
 )
 from device.contract.voices import VOICE_INDEX
 
 CLICK_VOICE: Final = VOICE_INDEX["closed_hat"]
 SHORTEST_COUNT_IN: Final = 4  # steps; a bar line nearer than this is too soon to be ready for
+MOVES_FROM: Final = 0.3  # steps off its own step from which on a hit may go to the next cell, if its own is taken
 EARLY: Final = 0.5  # steps a hit may come before its step
 
 
@@ -77,16 +78,22 @@ def click() -> PatternGrid:
 
 
 def grid_of(take: Take) -> PatternGrid:
-    """The take as a pattern: each hit on its nearest step, the louder of two that meet.
+    """The take as a pattern: each hit on its nearest step. Of two that meet the louder stays; the other goes to
+    the step on its side, as near as a cell's microtiming reaches, when that is free and not far.
 
     Levels rise with velocity from 0.6, so that DENSITY thins the softest hits first.
     """
     cells = np.zeros(GRID_SHAPE, np.float32)
-    for hit in take.hits:
+    for hit in sorted(take.hits, key=lambda hit: -hit.velocity):
         step = int(np.floor(hit.place + 0.5))
-        cell = cells[(step - take.first_step) % STEPS, hit.voice]
-        if hit.velocity >= cell[VELOCITY]:
-            cell[LEVEL] = 0.6 + 0.4 * hit.velocity
-            cell[VELOCITY] = hit.velocity
-            cell[OFFSET] = hit.place - step
+        early_or_late = hit.place - step
+        if _taken(cells, take, step, hit) and abs(early_or_late) >= MOVES_FROM:
+            step += 1 if early_or_late > 0 else -1
+        if not _taken(cells, take, step, hit):
+            offset = min(max(hit.place - step, -0.5), 0.5)
+            cells[(step - take.first_step) % STEPS, hit.voice] = (0.6 + 0.4 * hit.velocity, hit.velocity, offset)
     return PatternGrid.clipped(cells)
+
+
+def _taken(cells: FloatArray, take: Take, step: int, hit: Played) -> bool:
+    return bool(cells[(step - take.first_step) % STEPS, hit.voice, LEVEL])

@@ -66,7 +66,7 @@ def morphed(state: PlayerState, maps: Maps) -> PlayerState:
         kept=own,
         mix=near.mix,
         offset=near.offset,
-        placed=near.placed if own is not None else True,
+        placed=near.placed and own is not None,
         stored="",
         stored_voices=(False,) * VOICE_COUNT,
     )

@@ -169,7 +169,8 @@ def lights(moment: Moment, *, place: float, playing: bool) -> dict[str, str]:
     shown["TEMP"] = "blink" if moment.tried_from is not None else "off"
     shown["VOICE"] = "dim" if moment.state.value("mute", moment.voice) else "on"
     any_scene = any(scene is not None for scene in moment.scenes)
-    shown["SCENE"] = "blink" if moment.pending is not None else "dim" if any_scene else "off"
+    coming = moment.pending is not None and moment.song_at < 0
+    shown["SCENE"] = "blink" if coming else "on" if moment.song_at >= 0 else "dim" if any_scene else "off"
     shown["LEARN"] = _learn_light(moment.take, place)
     shown["SHIFT"] = "on" if moment.page == "shift" else "off"
     return shown

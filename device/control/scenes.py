@@ -21,7 +21,7 @@ from device.control.gestures import Gesture
 from device.control.moment import Answer, Here, Moment, changed, checked, put
 from device.control.own import with_hits
 from device.control.places import corner_of, place_of
-from device.control.state import SCENE_COUNT, PlayerState, bytes_grid, grid_bytes
+from device.control.state import SCENE_COUNT, PlayerState, bytes_grid, grid_bytes, moved_over
 from device.control.store import Scene
 from device.control.wishes import sound_wish
 from device.engine.records import Action, Command, Transport
@@ -107,7 +107,7 @@ def recall(moment: Moment, bundle: str, at_ns: int) -> Moment:
 def _sounding(scene: Scene, bundle: str) -> PlayerState:
     if scene.bundle == bundle:
         return scene.state
-    state = with_hits(scene.state, bytes_grid(scene.pattern))
+    state = with_hits(moved_over(scene.state), bytes_grid(scene.pattern))
     own = (bool(scene.kit),) * VOICE_COUNT
     return msgspec.structs.replace(state, stored=scene.kit, stored_voices=own)
 
@@ -139,7 +139,7 @@ def choose_map(moment: Moment, kind: str, maps: Maps, at_ns: int) -> Moment:
         raise SettingError(f"no map {kind!r}: there are {' and '.join(MAP_KINDS)}")
     if kind == moment.state.map_kind:
         return moment
-    state = msgspec.structs.replace(moment.state, map_kind=kind, offset=(), mix=(), kept=None, held_at=())
+    state = msgspec.structs.replace(moment.state, map_kind=kind, offset=(), mix=(), kept=None, held_at=(), placed=False)
     said = "X and Y move between your corners" if kind == "corners" else "X and Y move over the learned map"
     return changed(moment, state, maps, "", at_ns, said)
 

@@ -191,6 +191,20 @@ def check_grid(kept: bytes) -> None:
         raise ContractError(f"its pattern cannot be played: {error}") from error
 
 
+def moved_over(state: PlayerState) -> PlayerState:
+    """The state under another bundle: places of the old model's spaces mean nothing in the new one's."""
+    return msgspec.structs.replace(
+        state,
+        offset=(),
+        placed=False,
+        mix=(),
+        map_kind="learned",
+        corners=(None,) * len(CORNERS),
+        a=None,
+        b=None,
+    )
+
+
 def _unit(position: float) -> float:
     if not np.isfinite(position):
         raise ContractError(f"saved position {position} is not a number")

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
+from device import settings
 from device.audio.launch import AudioHost
 from device.errors import LatidoError, SettingError
 from device.simulator.listener import listen
@@ -45,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, metavar="DIR", help="what is remembered (default: ~/.local/state/latido)")
     parser.add_argument("--recordings", type=Path, metavar="DIR", help="recorded sound (default: STATE/recordings)")
     parser.add_argument("--runtime", type=Path, metavar="DIR", help="sockets (default: $XDG_RUNTIME_DIR/latido/PORT)")
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="bindings (default: ~/.config/latido/settings.toml)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn by chance (default: 1)")
 
 
@@ -57,6 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
         raise LatidoError(f"the page needs {' and '.join(missing)}: install with pip install 'latido[desktop]'")
+    if arguments.settings is not None and not arguments.settings.exists():
+        raise SettingError(
+            f"there is no settings file {arguments.settings}: make an empty one, or leave out --settings"
+        )
+    bindings = arguments.settings or settings.default_path()
+    bound = settings.load(bindings)
     listener = listen(arguments.port)
     with _told_to_stop() as stop, contextlib.ExitStack() as stack:
         stack.callback(listener.close)
@@ -67,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         loading = pool.submit(_load, arguments.bundle)
         from device.control import store
         from device.control.control import Control, Spaces
+        from device.control.kits import DiskKits
         from device.control.recorder import Recorder
         from device.control.run import Instrument, health_of
         from device.models.background import Background
@@ -78,12 +89,23 @@ def run(arguments: argparse.Namespace) -> int:
         models, link = loading.result(), connecting.result()
         worker = stack.enter_context(Background(models))
         spaces = Spaces(models.maps, tuple(models.manifest.styles), models.bundle.ident)
-        control = Control(spaces, worker, link, saved, health=health_of(host), seed=arguments.seed)
+        saver = store.Saver(state_folder)
+        control = Control(
+            spaces,
+            worker,
+            link,
+            saved,
+            health=health_of(host),
+            seed=arguments.seed,
+            settings=bound,
+            kits=DiskKits(state_folder),
+            bound=lambda binding: saver.also(lambda: settings.learn(bindings, binding)),
+        )
         if control.left_out:
             trouble = f"{control.view.message}; {store.keep_copy(state_folder)}"
         if trouble:
             control.tell(trouble)
-        stack.enter_context(Instrument(control, host, store.Saver(state_folder)))
+        stack.enter_context(Instrument(control, host, saver))
         recorder = stack.enter_context(Recorder(runtime, host.sample_rate))
         taking = Taking(control, recorder, arguments.recordings or state_folder / "recordings")
         server = stack.enter_context(PanelServer(control, listener, lambda: host.pcm, taking))

@@ -30,6 +30,7 @@ from device.panel.events import (
     BUTTONS,
     ButtonPressed,
     ButtonReleased,
+    CcLearn,
     CornerSet,
     Event,
     KnobTurned,
@@ -190,8 +191,17 @@ class PlaySong(msgspec.Struct, frozen=True, tag="play_song", forbid_unknown_fiel
         return SongPlayed(self.on, at_ns)
 
 
+class LearnCc(msgspec.Struct, frozen=True, tag="learn_cc", forbid_unknown_fields=True):
+    """The next MIDI controller that moves is bound to this parameter; "": no, forget it."""
+
+    name: str
+
+    def _event(self, at_ns: int) -> Event:
+        return CcLearn(parameter(self.name).name if self.name else "", None, at_ns)
+
+
 Shown = dict[str, Any]  # plain JSON values, compared with ==
-_Message = Knob | Press | Release | Set | Choose | Play | Step | Scene | Corner | Map | Keep | Song | PlaySong
+_Message = Knob | Press | Release | Set | Choose | Play | Step | Scene | Corner | Map | Keep | Song | PlaySong | LearnCc
 _decoder: Final[msgspec.json.Decoder[_Message]] = msgspec.json.Decoder(_Message)
 
 
@@ -326,6 +336,7 @@ def shown(view: View, peaks: tuple[float, ...] | None = None) -> Shown:
         "map": view.map_kind,
         "corners": list(view.corners),
         "kept": [view.kept_a, view.kept_b],
+        "knobs": list(view.knobs),
         "hands": [None if hand is None else round(hand, 3) for hand in view.hands],
         "taking_over": list(view.taking_over),
         "wave": _wave_text(view.wave),
@@ -338,6 +349,7 @@ def shown(view: View, peaks: tuple[float, ...] | None = None) -> Shown:
         "scene_words": list(view.scenes_info),
         "recording": view.recording,
         "learn": view.learn,
+        "cc_learn": view.cc_learn,
         "message": view.message,
         "bundle": view.bundle,
         "audio": {

@@ -1,6 +1,6 @@
 """The panel as a web page: one small server on this computer only, in a thread of the control process.
 
-It reads ``control.view`` thirty times a second and hands events to ``control.post``; nothing here can
+It reads ``control.view`` a little over thirty times a second and hands events to ``control.post``; nothing here can
 hold up the control loop or the beat. Every page has its own short outbox:
 
     View ──ticker──> changes ──┬─> outbox of page 1 ──> /play      full outbox: emptied, and the page is
@@ -48,7 +48,7 @@ from device.panel.screen import Glance, screen_png
 from device.simulator import protocol
 from device.simulator.taking import MEDIA, Taking
 
-FRAMES_PER_SECOND: Final = 30
+FRAMES_PER_SECOND: Final = 32
 LOOKS_PER_FRAME: Final = 3
 OUTBOX_MESSAGES: Final = 30  # a page that is a second behind is told everything anew
 SOUND_BLOCKS: Final = 256  # of 128 frames: 0.7 s
@@ -208,6 +208,11 @@ class PanelServer:
     def address(self) -> str:
         """Where the page is."""
         return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def thread_ident(self) -> int:
+        """Of the thread that serves, as the system counts it."""
+        return self._thread.native_id or 0
 
     def close(self) -> None:
         """Say goodbye to every page and end. May be called twice."""

@@ -13,22 +13,28 @@ def models():
     return Models.load(find_bundle(None))
 
 
+class Box(Offline):
+    """A box that boots into sound; ``run(steps)`` lets music pass, ``do(event)`` is a hand."""
+
+    def do(self, *events):
+        for event in events:
+            self.control.post(event)
+        return self.control.step(self.now_ns)
+
+    def run(self, steps):
+        goal = self.engine.place + steps
+        blocks = []
+        while self.engine.place < goal:
+            blocks.append(np.zeros((64, 2), np.float32))
+            self.play(blocks[-1])
+        return np.concatenate(blocks)
+
+
 @pytest.fixture
 def box(models):
-    """A box that boots into sound; ``box.run(steps)`` lets music pass, ``box.do(event)`` is a hand."""
-
-    class Box(Offline):
-        def do(self, *events):
-            for event in events:
-                self.control.post(event)
-            return self.control.step(self.now_ns)
-
-        def run(self, steps):
-            goal = self.engine.place + steps
-            blocks = []
-            while self.engine.place < goal:
-                blocks.append(np.zeros((64, 2), np.float32))
-                self.play(blocks[-1])
-            return np.concatenate(blocks)
-
     return Box(models)
+
+
+@pytest.fixture
+def make_box(models):
+    return lambda: Box(models)

@@ -20,6 +20,7 @@ from device.panel.events import (
     BUTTONS,
     ButtonPressed,
     ButtonReleased,
+    CcLearn,
     CornerSet,
     KnobTurned,
     MapChosen,
@@ -55,6 +56,8 @@ UNDERSTOOD = {
     '{"type": "song", "entries": [[0, 2], [15, 1]]}': SongSet(((0, 2), (15, 1)), 5),
     '{"type": "song", "entries": []}': SongSet((), 5),
     '{"type": "play_song", "on": true}': SongPlayed(True, 5),
+    '{"type": "learn_cc", "name": "chaos"}': CcLearn("chaos", None, 5),
+    '{"type": "learn_cc", "name": ""}': CcLearn("", None, 5),
 }
 REFUSED = {
     "": "not understood",
@@ -69,6 +72,7 @@ REFUSED = {
     '{"type": "set", "name": "density", "position": 0.5, "more": 1}': "not understood",
     '{"type": "set", "name": "densty", "position": 0.5}': "did you mean 'density'",
     '{"type": "set", "name": "level", "position": 0.5, "voice": 9}': "not understood",
+    '{"type": "learn_cc", "name": "densty"}': "did you mean 'density'",
     '{"type": "press", "button": "PAUSE"}': "unknown button 'PAUSE': known are PLAY",
     '{"type": "voice", "voice": -1}': "not understood",
     '{"type": "step", "step": 32, "voice": 0, "on": true}': "not understood",

@@ -228,6 +228,25 @@ def test_a_finger_sets_steps_in_one_bar_on_a_phone(chromium, panel):
         until(lambda: panel.view.pattern.levels[21, 6] != level)
         face.swipe(face.cell(6, 21))
         until(lambda: ((6, 21) in hits(face)) == on)
+        face.page.wait_for_timeout(700)
+        if on:
+            face.swipe(face.cell(6, 21))
+            until(lambda: (6, 21) not in hits(face))
+        x, y = face.cell(6, 21)
+        face.swipe((x, y), (x, y - 20), (x, y - 40), (x, y - 90))  # over an empty cell a finger scrolls
+        until(lambda: face.js("scrollY") > 0)
+        face.page.wait_for_timeout(300)
+        assert (6, 21) not in hits(face)
+        face.js("scrollTo(0, 0)")
+        face.swipe(face.cell(6, 21))
+        until(lambda: panel.view.pattern.levels[21, 6] >= 0.5)
+        face.page.wait_for_timeout(700)
+        x, y = face.cell(6, 21)
+        face.swipe((x, y), (x, y + 10), (x, y + 30))  # and on a hit it makes it softer
+        until(lambda: panel.view.pattern.velocities[21, 6] < 0.6)
+        assert face.js("scrollY") == 0
+        face.swipe(face.cell(6, 21))
+        until(lambda: panel.view.pattern.levels[21, 6] < 0.5)
         assert face.complaints == []
     finally:
         face.context.close()
@@ -365,6 +384,17 @@ def test_a_knob_shows_where_the_hand_on_the_box_stands_until_it_has_caught_up(fa
     assert ghost.get_attribute("d")
     face.js("latido.store.take({ taking_over: Array(8).fill(false) })")
     assert ghost.get_attribute("d") is None
+
+
+def test_m_on_a_knob_waits_for_a_midi_controller(face):
+    face.show("play")
+    face.knob("chaos").focus()
+    face.page.keyboard.press("m")
+    until(lambda: face.panel.view.cc_learn == "chaos")
+    until(lambda: "learning" in face.knob("chaos").get_attribute("class"))
+    face.page.keyboard.press("m")
+    until(lambda: face.panel.view.cc_learn == "")
+    until(lambda: "learning" not in face.knob("chaos").get_attribute("class"))
 
 
 # ---- files

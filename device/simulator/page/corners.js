@@ -1,5 +1,6 @@
 // The map X and Y move over: the learned one, or four scenes in its corners.
 
+const GAP = "\u2003\u2003"; // a closed chip shows the number only
 const NAMES = ["bottom left", "bottom right", "top left", "top right"];
 
 export class Corners {
@@ -39,7 +40,7 @@ export class Corners {
     this.words = told;
     for (const select of this.selects) {
       const chosen = select.value;
-      const rows = [["", "map"], ...saved.flatMap((is, index) => (is ? [[index, `${index + 1} ${words[index] ?? ""}`]] : []))];
+      const rows = [["", `–${GAP}the map's own`], ...saved.flatMap((is, index) => (is ? [[index, `${index + 1}${GAP}${words[index] ?? ""}`]] : []))];
       select.replaceChildren(...rows.map(([value, text]) => new Option(text, value)));
       select.value = chosen;
     }

@@ -31,7 +31,7 @@ export function strides(entry, styles) {
 const clamp = (value) => Math.min(Math.max(value, 0), 1);
 
 export class Knob {
-  /** hand: {turned(entry, position), explain(entry | null)} */
+  /** hand: {turned(entry, position), learn(entry, on), explain(entry | null)} */
   constructor(place, hand) {
     this.hand = hand;
     this.entry = null;
@@ -120,6 +120,12 @@ export class Knob {
     this.element.classList.toggle("haunted", position !== null);
   }
 
+  /** Waits for a MIDI controller, or not. */
+  waits(learning) {
+    this.learning = learning;
+    this.element.classList.toggle("learning", learning);
+  }
+
   turn(position) {
     const wanted = clamp(position);
     this.turnedAt = performance.now();
@@ -178,7 +184,14 @@ export class Knob {
       } else if (event.key === "Delete" || event.key === "Backspace") {
         event.preventDefault();
         this.turn(this.entry.default);
+      } else if (event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey && !event.altKey) {
+        event.preventDefault();
+        this.hand.learn(this.entry, !this.learning);
       }
+    });
+    element.addEventListener("contextmenu", (event) => {
+      event.preventDefault();
+      if (event.pointerType !== "touch") this.hand.learn(this.entry, !this.learning);
     });
     for (const name of ["pointerenter", "focus"]) element.addEventListener(name, () => this.hand.explain(this.entry));
     for (const name of ["pointerleave", "blur"]) element.addEventListener(name, () => this.hand.explain(null));

@@ -41,6 +41,7 @@ const hand = {
     soon(`${step},${voice}`, { type: "step", step, voice, on, velocity: Number(velocity.toFixed(3)) });
     wakeUp();
   },
+  learn: (entry, on) => connection.say({ type: "learn_cc", name: on ? entry.name : "" }),
   wake: () => wakeUp(),
   say: (message) => connection.say(message),
   tell: (text, kind) => showMessage(text, kind),
@@ -131,7 +132,8 @@ function assign() {
   at("face").dataset.page = page;
   for (const { number, knob } of knobs) {
     if (number) {
-      const entry = store.table.parameters.find((row) => row.page === page && row.knob === number);
+      const name = store.state.knobs?.[number - 1];
+      const entry = store.table.parameters.find((row) => (name ? row.name === name : row.page === page && row.knob === number));
       knob.assign(entry, store.table.styles.length);
     }
   }
@@ -216,7 +218,7 @@ function showMessage(text, kind = "") {
 }
 
 function showHelp() {
-  const text = typeof explained === "string" ? explained : explained ? `${explained.label}: ${explained.help}` : "";
+  const text = typeof explained === "string" ? explained : explained ? `${explained.label}: ${explained.help}${explained.cc ? ` MIDI: CC ${explained.cc}; M or a right click learns another.` : ""}` : "";
   at("help").textContent = text || "Drag, scroll or use the arrow keys on a knob; space starts and stops; 1 to 9 play the voices.";
   at("help").classList.toggle("idle", !text);
 }
@@ -260,9 +262,10 @@ function takeHits(hits) {
 store.watch("voice sounds positions", showVoice);
 store.watch("positions voice plays_from", showGrid);
 store.watch("positions texts voice", showKnobs);
-store.watch("page", assign);
+store.watch("page knobs", assign);
 store.watch("hands taking_over page", showHands);
 store.watch("positions texts voice place map corners tones sounds scene_words", showPlaces);
+store.watch("cc_learn page knobs", ({ cc_learn }) => knobs.forEach(({ knob }) => knob.waits(Boolean(cc_learn) && knob.entry.name === cc_learn)));
 store.watch("edited editing undo learn", showEdits);
 store.watch("recording", (state) => takes.show(state.recording));
 store.watch("wave", (state) => wave.take(state.wave));

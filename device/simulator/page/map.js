@@ -10,6 +10,7 @@ import { Pad } from "./pad.js";
 
 const FIELD = 72; // colours across
 const TRAIL_MS = 7000;
+const LONGEST_TRAIL = 600; // points
 const TRAIL_STEP = 0.004; // of the side: nearer is the same place
 const APART = 0.012; // sound and hand are at different places
 const NAMED = 0.42; // affinity from which on a style's name is written
@@ -140,7 +141,8 @@ export class RhythmMap extends Pad {
     const last = this.trail.at(-1);
     this.sound = [x, y];
     if (last && Math.hypot(x - last.x, y - last.y) < TRAIL_STEP) last.at = now;
-    else this.trail.push({ x, y, at: now, first: last === undefined });
+    else this.trail.push({ x, y, at: now });
+    if (this.trail.length > LONGEST_TRAIL) this.trail.shift(); // nobody looks: a hidden page draws nothing
   }
 
   draw() {

@@ -84,7 +84,7 @@ export class Pad {
     place.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || event.target.closest("button, select")) return;
       event.preventDefault();
-      dot.focus({ preventScroll: true });
+      dot.focus({ preventScroll: true, focusVisible: false });
       place.setPointerCapture(event.pointerId);
       const [x, y] = this.at(event);
       const far = Math.hypot((x - this.x) * this.width, (y - this.y) * this.height);

@@ -79,14 +79,23 @@ export class Steps extends Grid {
       const on = this.plays(voice, step);
       this.stroke = { id: event.pointerId, voice, from: step, last: step, x: event.clientX, y: event.clientY, on, way: "", velocity: on ? this.velocity(voice, step) : NEW_VELOCITY };
       this.point(voice, step);
-      if (!on) this.set(voice, step, true, NEW_VELOCITY);
+      this.stroke.waits = event.pointerType === "touch"; // a finger may be about to scroll the page
+      if (!on && !this.stroke.waits) this.set(voice, step, true, NEW_VELOCITY);
     });
+    place.addEventListener(
+      "touchstart",
+      (event) => {
+        const cell = this.cells && this.cell(event.changedTouches[0]);
+        if (cell && this.plays(...cell)) event.preventDefault(); // a hit under the finger: up and down is its loudness
+      },
+      { passive: false },
+    );
     place.addEventListener("pointermove", (event) => {
       const { stroke } = this;
       if (stroke?.id !== event.pointerId) return;
       const [dx, dy] = [event.clientX - stroke.x, event.clientY - stroke.y];
       const [, wide] = this.x(stroke.from);
-      if (!stroke.way && Math.abs(dy) > DEAD_PIXELS && Math.abs(dy) > Math.abs(dx)) stroke.way = "loudness";
+      if (!stroke.way && Math.abs(dy) > DEAD_PIXELS && Math.abs(dy) > Math.abs(dx) && (stroke.on || !stroke.waits)) stroke.way = "loudness";
       const cell = this.cell({ clientX: event.clientX, clientY: stroke.y });
       if (!stroke.way && Math.abs(dx) > Math.min(DEAD_PIXELS, wide / 2) && cell[1] !== stroke.from) stroke.way = "paint";
       if (stroke.way === "loudness") {
@@ -104,7 +113,9 @@ export class Steps extends Grid {
         this.hand.explain(HELP);
         this.set(stroke.voice, stroke.from, true, velocity);
       }
-      if (stroke.on && !stroke.way && event.type === "pointerup") this.set(stroke.voice, stroke.from, false);
+      if (stroke.way || event.type !== "pointerup") return;
+      if (stroke.on) this.set(stroke.voice, stroke.from, false);
+      else if (stroke.waits) this.set(stroke.voice, stroke.from, true);
     };
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) place.addEventListener(name, letGo);
     cursor.addEventListener("click", (event) => event.detail === 0 && this.turn());
@@ -120,7 +131,7 @@ export class Steps extends Grid {
   paint(step) {
     const { stroke } = this;
     const on = !stroke.on;
-    if (stroke.last === stroke.from && !on) this.set(stroke.voice, stroke.from, false);
+    if (stroke.last === stroke.from && this.plays(stroke.voice, stroke.from) !== on) this.set(stroke.voice, stroke.from, on);
     const way = Math.sign(step - stroke.last);
     while (stroke.last !== step) {
       stroke.last += way;
