@@ -1,5 +1,8 @@
 """The settings file: what the hands reach; unknown names are refused with the nearest one."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from device.cli import main
@@ -7,6 +10,7 @@ from device.errors import SettingError
 from device.parameters import PARAMETER, knob
 from device.settings import DEFAULTS, CcBinding, learn, load, read
 
+GUIDE = Path(__file__).resolve().parent.parent / "docs" / "playing.md"
 MINE = """
 [knobs.play]
 6 = "bright"   # mine
@@ -102,3 +106,11 @@ def test_sim_refuses_a_settings_file_that_is_not_there_or_wrong_before_anything_
     assert main(["sim", "--settings", str(tmp_path / "bad.toml"), "--state", str(tmp_path / "state")]) == 1
     assert "did you mean 'density'" in capsys.readouterr().err
     assert not (tmp_path / "state").exists()
+
+
+def test_the_settings_file_of_the_guide_is_understood():
+    (example,) = re.findall(r"```TOML\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    settings = read(example)
+    assert settings.knobs
+    assert settings.buttons
+    assert settings.cc

@@ -14,15 +14,14 @@ loop with a clock of its own.
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from device.audio.link import Link
-from device.contract.latent import Maps
-from device.contract.pattern import STEPS_PER_BAR, PatternGrid
+from device.contract.pattern import STEPS_PER_BAR
 from device.contract.voices import VOICE_COUNT
 from device.control import learn, scenes
 from device.control.beat import Beat
@@ -35,16 +34,18 @@ from device.control.params import engine_params
 from device.control.present import Picture
 from device.control.rhythm import LEAD_STEPS, Rhythm, near_bar
 from device.control.sounds import Sounds
-from device.control.state import PlayerState, check_grid, fresh_state, mended, moved_over
+from device.control.spaces import Spaces, Worker, first_state
+from device.control.state import PlayerState, check_grid, mended, moved_over
 from device.control.store import UNDO_KEPT, Saved, Scene
 from device.control.view import AudioHealth, View
 from device.engine.records import Action, Report, Transport, Trigger
 from device.errors import LatidoError
-from device.models.background import Decoded, Encoded, Failed, PatternWish, Rendered, SoundWish
+from device.models.background import Decoded, Encoded, Failed, Rendered
 from device.panel.events import CcReceived, Event, SongSet
 from device.settings import DEFAULTS, CcBinding, Settings
 
-FIRST_STYLE: Final = "house"  # what a fresh box plays, where the bundle knows it
+__all__ = ["Control", "Spaces"]
+
 TRIGGERS_SHOWN: Final = 64
 FIRST_VOICES: Final = 3  # kick, snare, hat: the first downbeat waits for them ...
 LONGEST_SILENCE_NS: Final = 2_000_000_000  # ... but no longer than this
@@ -53,42 +54,6 @@ SURE_FRAMES: Final = 2  # a scene's parameters come so long before the bar line,
 
 
 Piece = TypeVar("Piece")
-
-
-class Worker(Protocol):
-    """Background or Inline: where models run."""
-
-    def ask_pattern(self, wish: PatternWish) -> None:
-        """Newest wins."""
-        ...
-
-    def ask_sound(self, voice: int, wish: SoundWish) -> None:
-        """Newest of each voice wins."""
-        ...
-
-    def ask_encode(self, grid: PatternGrid, style: tuple[float, ...]) -> None:
-        """Newest wins."""
-        ...
-
-    def answers(self) -> list[Decoded | Rendered | Encoded | Failed]:
-        """Since the last call."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Spaces:
-    """What control needs to know of the loaded bundle."""
-
-    maps: Maps
-    styles: tuple[str, ...]  # the last one is "fill"
-    bundle: str  # its id
-
-
-def first_state(spaces: Spaces, seed: int = 1) -> PlayerState:
-    """What a box plays that nobody has touched yet."""
-    styles = spaces.styles
-    index = styles.index(FIRST_STYLE) if FIRST_STYLE in styles else 0
-    return fresh_state(seed).moved("style", index / max(len(styles) - 2, 1)).with_kit(spaces.maps, index)
 
 
 class Control:

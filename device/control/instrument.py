@@ -66,6 +66,8 @@ AUDITION_VELOCITY: Final = 0.9
 
 def respond(moment: Moment, event: Event, here: Here) -> Answer:
     """The next Moment and what is to be sent. Raises SettingError for an unknown control, voice or scene."""
+    if moment.buttons.is_down("SHIFT") and not isinstance(event, ButtonPressed | ButtonReleased):
+        moment = replace(moment, shift_used=True)  # by the page as by knobs: letting go of SHIFT is then no tap
     match event:
         case ButtonPressed():
             used = moment.shift_used or event.button != "SHIFT"
