@@ -46,6 +46,7 @@ const hand = {
   say: (message) => connection.say(message),
   tell: (text, kind) => showMessage(text, kind),
   shiftDown: () => shiftDown,
+  useShift: () => keys.useShift(),
   morph: (position) => soon("morph", { type: "set", name: "morph", position }),
   explain(subject) {
     explained = subject;
