@@ -9,7 +9,8 @@ with what was asked last, so nothing can be forgotten or sent twice.
     NEW       new place (on release)   nudge near here            undo
     FILL      fill until released                                 redo
     TEMP      (from press to release, everything is tried)        keep: released with SHIFT down
-    VOICE     next voice (on release)  audition                   mute
+    VOICE     next voice (on release)  audition; a knob chooses   mute
+                                       a step, LEARN toggles it
     SCENE     next scene (on release)  a knob chooses the scene   save
     LEARN     record two bars                                     encode what plays
     SHIFT     second page while down; a tap alone keeps it up
@@ -62,6 +63,7 @@ NUDGE: Final = 0.35  # standard deviation of a nudge, in units of the latent pri
 TAP_GAP_NS: Final = 2_000_000_000  # a longer pause starts a new count of taps
 TAPS_KEPT: Final = 5
 AUDITION_VELOCITY: Final = 0.9
+ON_FROM: Final = 0.5  # level of a hit that is there, for LEARN on a step
 
 
 def respond(moment: Moment, event: Event, here: Here) -> Answer:
@@ -201,6 +203,9 @@ def _turned(moment: Moment, event: KnobTurned, here: Here) -> Moment:
     moment = replace(moment, hands=put(moment.hands, event.number - 1, hand), shift_used=True)
     if moment.buttons.is_down("SCENE"):
         return replace(moment, choosing=min(int(hand * SCENE_COUNT), SCENE_COUNT - 1))
+    if moment.buttons.is_down("VOICE"):
+        step = min(int(hand * STEPS), STEPS - 1)
+        return replace(moment, cursor=step, message=f"step {step + 1}: LEARN sets or clears it")
     if before is None:  # where the knob stood is not known: this only shows it
         return moment
     value = take_over(moment.state.position(entry.name, moment.voice), before, hand)
@@ -327,6 +332,8 @@ def _voice_button(moment: Moment, gesture: Gesture, here: Here) -> Answer:
             return replace(moment, message=f"{label} {'muted' if muted else 'plays'}"), ()
         case "hold", False:
             return moment, (Hit(voice, AUDITION_VELOCITY),)
+        case "up", _ if moment.cursor is not None:
+            return replace(moment, cursor=None), ()
         case "up", False if not gesture.held:
             return replace(moment, voice=(voice + 1) % VOICE_COUNT), ()
     return moment, ()
@@ -335,6 +342,11 @@ def _voice_button(moment: Moment, gesture: Gesture, here: Here) -> Answer:
 def _learn(moment: Moment, gesture: Gesture, here: Here) -> Answer:
     if gesture.kind != "down":
         return moment, ()
+    if moment.cursor is not None:
+        kept = moment.state.kept_grid()
+        wanted = (here.pattern if kept is None else kept).levels[moment.cursor, moment.voice]
+        event = StepSet(moment.cursor, moment.voice, on=bool(wanted < ON_FROM), at_ns=gesture.at_ns)
+        return _step_set(moment, event, here), ()
     if gesture.shifted:
         if moment.take is not None or moment.filling:
             return replace(moment, message="what plays now is no beat of yours to encode"), ()

@@ -58,6 +58,7 @@ class Moment:
     song_step: int = 0  # global step at which that entry begins
     cc_learn: CcLearn | None = None  # what the next MIDI controller is bound to
     choosing: int | None = None  # scene under the hand while SCENE is held
+    cursor: int | None = None  # step under the hand while VOICE is held: LEARN sets or clears it
     taps: tuple[int, ...] = ()
     take: Take | None = None
     draws: int = 0  # how many random places have been drawn

@@ -130,6 +130,7 @@ class Picture:
             wave_ident=self._wave_ident,
             tones=tuple(zip(state.voices["tone_x"], state.voices["tone_y"], strict=True)),
             own=state.own,
+            cursor=-1 if moment.cursor is None else moment.cursor,
             edited=state.kept is not None,
             editing=state.kept is not None and not state.placed,
             song=moment.song,

@@ -59,6 +59,7 @@ class View:
     wave_ident: int = 0  # changes whenever ``wave`` does
     tones: tuple[tuple[float, float], ...] = ((0.5, 0.5),) * 9  # (x, y) of each voice on the map of its class
     own: tuple[bool, ...] = (False,) * 9  # voices whose TONE the player has touched
+    cursor: int = -1  # step a knob has chosen while VOICE is held; -1: none
     edited: bool = False  # the pattern is the player's own hits
     editing: bool = False  # ... and is being encoded
     song: tuple[tuple[int, int], ...] = ()  # (scene, repeats)

@@ -147,6 +147,7 @@ class AnyHands(RuleBasedStateMachine):
         for state in (moment.state, moment.lasting):
             assert mended(state, styles=styles, latent_size=size) == state
         assert moment.tried_from is None or "TEMP" in moment.buttons.down
+        assert moment.cursor is None or "VOICE" in moment.buttons.down
         assert -1 <= moment.song_at < max(len(moment.song), 1)
 
     @invariant()

@@ -5,6 +5,7 @@ import pytest
 
 from device.contract.voices import VOICE_INDEX
 from device.control.control import Control, Spaces
+from device.control.kits import DiskKits
 from device.control.offline import HeardLink, Offline
 from device.control.view import AudioHealth
 from device.engine.engine import Engine
@@ -168,15 +169,23 @@ class Swapped(Inline):
         return found
 
 
-def test_a_scene_sounds_the_same_after_a_model_swap_until_it_is_touched(models, box):
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_a_scene_sounds_the_same_after_a_model_swap_until_it_is_touched(models, box, tmp_path, where):
+    if where == "disk":
+        box.control._sounds.kits = DiskKits(tmp_path)
     box.do(ParameterSet("tone_x", 0.8, SNARE))
     box.do(SceneCommand("save", 2))
     sounds = [said.layers for said in box.control._delivery.sounds]
     pattern = box.do().pattern
+    if where == "disk":  # switched off, and on again with another model
+        box.control._sounds.kits.close()
+        box.control._sounds.kits = DiskKits(tmp_path)
     restarted(models, box, "another")
     box.run(2)
     assert box.control.view.pattern != pattern
     box.do(SceneCommand("recall", 2))
+    if where == "disk":
+        box.control._sounds.kits._thread.submit(int).result()  # the kit is read before the bar line is there
     box.run(16)
     assert box.do().pattern == pattern
     for said, layers in zip(box.control._delivery.sounds, sounds, strict=True):
@@ -189,6 +198,7 @@ def test_a_scene_sounds_the_same_after_a_model_swap_until_it_is_touched(models, 
     assert touched == [voice == SNARE for voice in range(9)]
     assert box.control.view.pattern == pattern
     assert box.do(ParameterSet("x", 0.9)).pattern != pattern
+    box.control.close()
 
 
 def test_a_scene_remembers_what_the_hand_on_a_knob_did(box):

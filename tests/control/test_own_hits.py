@@ -9,7 +9,7 @@ import pytest
 from device.contract.pattern import LEVEL, OFFSET, VELOCITY
 from device.contract.voices import VOICE_INDEX, VOICE_OF_NOTE
 from device.control.own import REACH
-from device.panel.events import ButtonPressed, ButtonReleased, PadHit, ParameterSet, StepSet
+from device.panel.events import ButtonPressed, ButtonReleased, KnobTurned, PadHit, ParameterSet, StepSet
 from device.parameters import parameter
 from training.patterns.groove import find_groove
 
@@ -117,6 +117,22 @@ def test_what_plays_can_be_encoded_and_plays_on_as_it_is(box):
     assert view.edited
     assert not box.do().editing
     assert len(box.control.moment.state.offset) == box.control.maps.rhythm_nodes.shape[-1]
+
+
+def test_steps_are_set_on_the_box_with_voice_a_knob_and_learn(box):
+    voice = box.do().voice
+    x = box.control.view.positions["x"]
+    view = box.do(ButtonPressed("VOICE"), KnobTurned(1, 0.0), KnobTurned(1, 4.5 / 32))
+    assert view.cursor == 4
+    assert view.positions["x"] == x
+    was = view.pattern.levels[4, voice] >= 0.5
+    view = box.do(ButtonPressed("LEARN"), ButtonReleased("LEARN"))
+    assert (view.pattern.levels[4, voice] >= 0.5) != was
+    assert view.learn == ""
+    view = box.do(ButtonPressed("LEARN"), ButtonReleased("LEARN"), ButtonReleased("VOICE"))
+    assert (view.pattern.levels[4, voice] >= 0.5) == was
+    assert view.cursor == -1
+    assert view.voice == voice
 
 
 # -- LEARN -------------------------------------------------------------------------------------------

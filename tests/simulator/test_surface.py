@@ -1,7 +1,7 @@
 """What is played on the page beside knobs and buttons: the maps, the grid, scenes, morph and song."""
 
 import pytest
-from simulator_kit import Face, until
+from simulator_kit import Face, say, until
 
 pytestmark = pytest.mark.browser
 
@@ -280,16 +280,18 @@ def test_a_scene_is_saved_by_holding_or_with_shift_and_recalled_by_a_press(face)
     face.page.mouse.click(*face.within("#map", 0.9, 0.1))
     until(lambda: face.panel.value("x") > 0.8)
     face.page.keyboard.down("Shift")
-    face.page.wait_for_timeout(200)
+    face.page.wait_for_timeout(150)
     scene(face, 4).click()
-    face.page.keyboard.up("Shift")
+    face.page.keyboard.up("Shift")  # so soon it would be a tap
     until(lambda: kind(face, 4) == "playing")
     assert kind(face, 3) == "saved"
     scene(face, 3).click()
     until(lambda: face.panel.view.scene == 2)
     until(lambda: kind(face, 3) == "playing")
     until(lambda: face.panel.value("x") < 0.2)
-    assert face.panel.view.page == "play"
+    until(lambda: face.panel.view.page == "play")
+    face.page.wait_for_timeout(600)
+    assert face.panel.view.page == "play"  # SHIFT was no tap
 
 
 def test_an_empty_scene_says_how_to_fill_it_and_delete_empties_one(face):
@@ -379,11 +381,20 @@ def test_a_song_is_a_chain_of_scenes(face):
 def test_a_knob_shows_where_the_hand_on_the_box_stands_until_it_has_caught_up(face):
     face.show("play")
     ghost = face.knob("density").locator(".ghost")
-    face.js("""latido.store.take({ hands: [null, null, null, 0.9, null, null, null, null],
-        taking_over: [false, false, false, true, false, false, false, false] })""")
-    assert ghost.get_attribute("d")
-    face.js("latido.store.take({ taking_over: Array(8).fill(false) })")
-    assert ghost.get_attribute("d") is None
+    with face.panel.page() as box:
+        say(box, type="set", name="density", position=0.25)
+        until(lambda: face.panel.value("density") == 0.25)
+        say(box, type="knob", number=4, position=0.75)  # where the knob stands is seen, and it is elsewhere
+        until(lambda: face.panel.view.taking_over[3])
+        until(lambda: ghost.get_attribute("d"))
+        assert face.panel.value("density") == 0.25
+        for step in range(74, -1, -1):
+            say(box, type="knob", number=4, position=step / 100)
+        until(lambda: not face.panel.view.taking_over[3])
+        until(lambda: ghost.get_attribute("d") is None)
+        assert face.panel.value("density") == pytest.approx(0.0, abs=0.01)
+        say(box, type="set", name="density", position=0.5)
+        until(lambda: face.panel.value("density") == 0.5)
 
 
 def test_m_on_a_knob_waits_for_a_midi_controller(face):

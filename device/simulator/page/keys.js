@@ -53,6 +53,7 @@ export class Keys {
     const held = this.down.get(name) ?? 0;
     this.down.set(name, held + 1);
     if (held === 0) {
+      if (name === "SHIFT") Object.assign(this, { shiftAt: performance.now(), shiftUsed: false });
       this.hand.press(name);
       this.mark(name, true);
     }
@@ -61,6 +62,13 @@ export class Keys {
   release(name) {
     const held = this.down.get(name) ?? 0;
     if (held === 0) return;
+    const wait = name === "SHIFT" && held === 1 && this.shiftUsed ? TAP_MS - (performance.now() - this.shiftAt) : 0;
+    this.shiftUsed &&= name !== "SHIFT";
+    if (wait > 0) {
+      this.mark(name, false); // the hand is off already
+      setTimeout(() => this.release(name), wait);
+      return;
+    }
     this.down.set(name, held - 1);
     if (held === 1) {
       this.hand.release(name);
@@ -68,7 +76,13 @@ export class Keys {
     }
   }
 
+  /** SHIFT was down for something the instrument knows nothing of: letting go of it is no tap. */
+  useShift() {
+    this.shiftUsed = true;
+  }
+
   releaseAll() {
+    this.shiftUsed = false;
     for (const [name, held] of this.down) {
       if (held) {
         this.down.set(name, 1);
@@ -117,17 +131,12 @@ export class Keys {
   listenToKeyboard(target) {
     const held = new Map(); // physical key -> button
     let shiftTimer = null;
-    let shiftAt = 0;
     const shiftNow = () => {
       if (shiftTimer === null) return;
       clearTimeout(shiftTimer);
       shiftTimer = null;
       held.set("Shift", "SHIFT");
-      shiftAt = performance.now();
       this.press("SHIFT");
-    };
-    const shiftUp = () => {
-      if (held.delete("Shift")) this.release("SHIFT");
     };
     target.addEventListener("keydown", (event) => {
       if (event.repeat) {
@@ -163,10 +172,7 @@ export class Keys {
     target.addEventListener("keyup", (event) => {
       if (event.key === "Shift") {
         if (shiftTimer !== null) shiftNow();
-        const wait = this.tabbed ? Math.max(TAP_MS - (performance.now() - shiftAt), 0) : 0;
-        this.tabbed = false;
-        if (wait) setTimeout(shiftUp, wait);
-        else shiftUp();
+        if (held.delete("Shift")) this.release("SHIFT");
         return;
       }
       const name = held.get(event.code);
@@ -176,7 +182,7 @@ export class Keys {
       this.release(name);
     });
     target.addEventListener("keydown", (event) => {
-      if (event.key === "Tab" && held.has("Shift")) this.tabbed = true;
+      if (event.key === "Tab" && held.has("Shift")) this.useShift();
     });
     const letGo = () => {
       clearTimeout(shiftTimer);

@@ -46,6 +46,7 @@ const hand = {
   say: (message) => connection.say(message),
   tell: (text, kind) => showMessage(text, kind),
   shiftDown: () => shiftDown,
+  useShift: () => keys.useShift(),
   morph: (position) => soon("morph", { type: "set", name: "morph", position }),
   explain(subject) {
     explained = subject;
@@ -219,7 +220,7 @@ function showMessage(text, kind = "") {
 
 function showHelp() {
   const text = typeof explained === "string" ? explained : explained ? `${explained.label}: ${explained.help}${explained.cc ? ` MIDI: CC ${explained.cc}; M or a right click learns another.` : ""}` : "";
-  at("help").textContent = text || "Drag, scroll or use the arrow keys on a knob; space starts and stops; 1 to 9 play the voices.";
+  at("help").textContent = text || "Drag, scroll or arrow keys turn a knob; space starts and stops; 1 to 9 play the voices.";
   at("help").classList.toggle("idle", !text);
 }
 

@@ -69,8 +69,10 @@ export class Scenes {
     button.addEventListener("contextmenu", (event) => event.preventDefault());
     button.addEventListener("click", (event) => {
       if (stored && event.detail) stored = false;
-      else if (event.shiftKey || this.hand.shiftDown()) this.save(index);
-      else this.recall(index);
+      else if (event.shiftKey || this.hand.shiftDown()) {
+        this.hand.useShift();
+        this.save(index);
+      } else this.recall(index);
     });
     button.addEventListener("keydown", (event) => {
       const to = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 8, ArrowUp: -8 }[event.key];
