@@ -128,7 +128,7 @@ def test_the_newest_sound_is_seen(face):
     until(lambda: face.js("latido.wave.peaks.length") == 128)
     painted = """(() => { const c = document.getElementById('wave');
         return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 3 && v > 0).length })()"""
-    assert face.js(painted) > 200
+    until(lambda: face.js(painted) > 200)
     before = face.js("String(latido.wave.peaks)")
     face.page.mouse.click(*face.within("#tone", 0.9, 0.1))
     until(lambda: face.js("String(latido.wave.peaks)") != before)
@@ -370,6 +370,7 @@ def test_a_song_is_a_chain_of_scenes(face):
     until(lambda: face.panel.view.song_at == -1)
     for _ in range(2):
         count = len(face.panel.view.song)
+        until(lambda count=count: face.page.locator("#chain .link").count() == count)
         face.page.locator("#chain .link").first.focus()
         face.page.keyboard.press("Delete")
         until(lambda count=count: len(face.panel.view.song) == count - 1)
