@@ -62,6 +62,7 @@ from device.settings import CcBinding
 NUDGE: Final = 0.35  # standard deviation of a nudge, in units of the latent prior
 TAP_GAP_NS: Final = 2_000_000_000  # a longer pause starts a new count of taps
 TAPS_KEPT: Final = 5
+ONE_DRAG: Final = {"x": "place", "y": "place", "tone_x": "tone", "tone_y": "tone"}  # one gesture to undo
 AUDITION_VELOCITY: Final = 0.9
 ON_FROM: Final = 0.5  # level of a hit that is there, for LEARN on a step
 
@@ -145,7 +146,8 @@ def set_parameter(moment: Moment, name: str, position: float, voice: int, at_ns:
     if name in HELD_BY and let_go(state):
         state = msgspec.structs.replace(state, kept=None, held_at=(), placed=False)
         message = "your hits let go: the model plays on from your beat"
-    return changed(moment, state, maps, f"{name} {voice}" if entry.per_voice else name, at_ns, message)
+    together = ONE_DRAG.get(name, name)
+    return changed(moment, state, maps, f"{together} {voice}" if entry.per_voice else together, at_ns, message)
 
 
 def _controlled(moment: Moment, event: CcReceived, here: Here) -> Moment:
@@ -193,7 +195,7 @@ def _step_set(moment: Moment, event: StepSet, here: Here) -> Moment:
     if state.kept == moment.state.kept:
         return moment
     said = f"{VOICES[voice].label} {'on' if event.on else 'off'} at step {step + 1}"
-    return changed(moment, state, here.maps, "", event.at_ns, said)
+    return changed(moment, state, here.maps, f"steps {voice} {event.on}", event.at_ns, said)
 
 
 def _turned(moment: Moment, event: KnobTurned, here: Here) -> Moment:

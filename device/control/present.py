@@ -114,6 +114,7 @@ class Picture:
             sound_classes=tuple(classes),
             scene=moment.scene,
             scenes_saved=tuple(scene is not None for scene in moment.scenes),
+            next_scene=-1 if moment.pending is None else moment.pending,
             undo_depth=len(moment.history.past),
             place=drifted(state, int(place // STEPS_PER_BAR)),
             map_kind=state.map_kind,

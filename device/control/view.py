@@ -46,6 +46,7 @@ class View:
     sound_classes: tuple[str, ...] = ()  # what each voice sounds like now
     scene: int = 0
     scenes_saved: tuple[bool, ...] = (False,) * 16
+    next_scene: int = -1  # comes at the bar; -1: none
     undo_depth: int = 0
     place: tuple[float, float] = (0.5, 0.5)  # on the rhythm map, where the sound comes from now: with drift and morph
     map_kind: str = "learned"  # or "corners"

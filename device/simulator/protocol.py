@@ -331,6 +331,7 @@ def shown(view: View, peaks: tuple[float, ...] | None = None) -> Shown:
         "sounds": list(view.sound_classes),
         "scene": view.scene,
         "scenes": list(view.scenes_saved),
+        "next_scene": view.next_scene,
         "undo": view.undo_depth,
         "place": [round(share, 3) for share in view.place],
         "map": view.map_kind,

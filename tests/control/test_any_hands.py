@@ -1,6 +1,6 @@
 """Any sequence of events, over the real models and engine: what must hold, holds."""
 
-from functools import cache
+from functools import cache, lru_cache
 
 import msgspec
 import numpy as np
@@ -66,7 +66,7 @@ class Remembering(Models):
 
     def __init__(self, bundle, sessions):
         super().__init__(bundle, sessions)
-        self.render_sound = cache(super().render_sound)
+        self.render_sound = lru_cache(64)(super().render_sound)
 
 
 @cache
@@ -106,8 +106,8 @@ class AnyHands(RuleBasedStateMachine):
         """TEMP around two events that are not buttons leaves the state as it was before."""
         if (
             self.box.control.moment.buttons.down
-            or isinstance(first, ButtonPressed)
-            or isinstance(second, ButtonPressed)
+            or isinstance(first, ButtonPressed | ButtonReleased)
+            or isinstance(second, ButtonPressed | ButtonReleased)
         ):
             return
         self.do(SongPlayed(False))

@@ -162,3 +162,21 @@ def test_a_write_that_fails_half_way_leaves_the_old_files(tmp_path):
         write_all({old: b"new", long_name: b"new"})
     assert old.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [old]
+
+
+def test_one_drag_over_the_map_is_one_step_back(box):
+    before = box.control.moment.state
+    for step in range(10):
+        box.do(ParameterSet("x", 0.5 + step / 50), ParameterSet("y", 0.5 - step / 50))
+    assert box.control.view.undo_depth == 1
+    box.do(ButtonPressed("SHIFT"), *tap("NEW"), ButtonReleased("SHIFT"))
+    assert box.control.moment.state == before
+
+
+def test_the_scene_that_comes_is_seen_before_it_is_there(box):
+    saved_scene(box)
+    box.run(3)
+    assert box.control.view.next_scene == -1
+    assert box.do(*tap("SCENE")).next_scene == 0
+    box.run(16)
+    assert box.control.view.next_scene == -1
