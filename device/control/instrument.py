@@ -195,7 +195,7 @@ def _step_set(moment: Moment, event: StepSet, here: Here) -> Moment:
     if state.kept == moment.state.kept:
         return moment
     said = f"{VOICES[voice].label} {'on' if event.on else 'off'} at step {step + 1}"
-    return changed(moment, state, here.maps, f"steps {voice} {event.on}", event.at_ns, said)
+    return changed(moment, state, here.maps, "", event.at_ns, said)
 
 
 def _turned(moment: Moment, event: KnobTurned, here: Here) -> Moment:
