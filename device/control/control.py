@@ -103,6 +103,11 @@ class Control:
         self._attach(Delivery(link))
         self.view = self._shown(0)
 
+    @property
+    def sounds(self) -> tuple[Rendered | None, ...]:
+        """What each of the nine voices was last given to play; from any thread."""
+        return tuple(self._delivery.sounds)
+
     # -- links ---------------------------------------------------------------------------------------
 
     def attach(self, link: Link, health: AudioHealth) -> None:

@@ -6,7 +6,6 @@
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_targets([out, *voices, *([] if midi is None else [midi])])
     moves = read_moves(arguments.moves) if arguments.moves else ()
     scene = None if arguments.scene is None else arguments.scene - 1
-    folder = arguments.state or state_home()
+    folder = arguments.state or store.state_home()
     saved = _saved(folder, scene) if arguments.playing or scene is not None else None
     models = Models.load(find_bundle(arguments.bundle))
     if saved is None:
@@ -87,12 +86,6 @@ def run(arguments: argparse.Namespace) -> int:
     if take.stem_gain < 1.0:
         print(f"stems are {20 * np.log10(take.stem_gain):.1f} dB: a voice alone would have been louder than full scale")
     return 0
-
-
-def state_home() -> Path:
-    """Where the player's state is kept when nothing else is said."""
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "latido"
 
 
 def _saved(folder: Path, scene: int | None) -> Saved:

@@ -50,9 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, import or list; returns the exit code."""
-    from device.control.render import state_home
-
-    folder = arguments.state or state_home()
+    folder = arguments.state or store.state_home()
     if arguments.action == "list":
         for index, scene in enumerate(_saved(folder).scenes):
             if scene is not None:

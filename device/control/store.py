@@ -46,6 +46,12 @@ class Saved(msgspec.Struct, frozen=True):
     draws: int = 0  # random places drawn: NEW goes on from there
 
 
+def state_home() -> Path:
+    """Where the player's state is kept when nothing else is said."""
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "latido"
+
+
 def load(folder: Path) -> tuple[Saved | None, str]:
     """What was saved (None: nothing usable) and one line for the player ("": all is well)."""
     path = folder / FILE_NAME

@@ -206,7 +206,7 @@ def take_of(playing: Playing, bars: int, *, stems: bool = False) -> Take:
 def playing_now(control: "Control") -> Playing:
     """What the instrument plays at this moment; from any thread, it only looks."""
     view, state = control.view, control.moment.state
-    sounds = tuple(() if sound is None else sound.layers for sound in control._delivery.sounds)
+    sounds = tuple(() if sound is None else sound.layers for sound in control.sounds)
     return Playing(engine_params(state), view.pattern, sounds, view.audio.sample_rate, view.style)
 
 

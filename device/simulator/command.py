@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         from device.simulator.server import PanelServer
         from device.simulator.taking import Taking
 
-        state_folder = arguments.state or state_home()
+        state_folder = arguments.state or store.state_home()
         saved, trouble = store.load(state_folder)
         models, link = loading.result(), connecting.result()
         worker = stack.enter_context(Background(models))
@@ -138,12 +138,6 @@ def where_sound_goes(sink: str) -> str:
         case "wav":
             return f"Sound: into the file {detail}."
     return f"Sound: {detail or 'the default output'} ({kind})."
-
-
-def state_home() -> Path:
-    """Where the player's state is kept when nothing else is said."""
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "latido"
 
 
 def _runtime_folder(port: int, stack: contextlib.ExitStack) -> Path:
